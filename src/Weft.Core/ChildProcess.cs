@@ -1,0 +1,67 @@
+using System.ComponentModel;
+using System.Diagnostics;
+
+namespace Weft.Core;
+
+/// <summary>Runs other programs. Arguments are lists, never joined strings.</summary>
+public static class ChildProcess
+{
+    /// <summary>Runs with this process's own stdin, stdout and stderr; returns the exit code (128 + n for signal n).</summary>
+    public static int Run(string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, string? workingDirectory = null)
+    {
+        Terminal.Command(program, arguments);
+        using var process = Start(Prepare(program, arguments, environment, workingDirectory));
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+
+    /// <summary>Runs and collects what the program prints; stdin is closed.</summary>
+    public static Captured Capture(string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, string? workingDirectory = null)
+    {
+        Terminal.Command(program, arguments);
+        var info = Prepare(program, arguments, environment, workingDirectory);
+        info.RedirectStandardInput = info.RedirectStandardOutput = info.RedirectStandardError = true;
+        using var process = Start(info);
+        process.StandardInput.Close();
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return new Captured(process.ExitCode, output, errors.Result);
+    }
+
+    /// <summary>The file a program name stands for, searched as execvp does; null when there is none.</summary>
+    public static string? Find(string program)
+    {
+        if (program.Contains('/')) return File.Exists(program) ? Path.GetFullPath(program) : null;
+        foreach (var folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries))
+            if (Path.Combine(folder, program) is var file && File.Exists(file))
+                return file;
+        return null;
+    }
+
+    private static ProcessStartInfo Prepare(string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?>? environment, string? workingDirectory)
+    {
+        var info = new ProcessStartInfo(program) { UseShellExecute = false };
+        foreach (var argument in arguments) info.ArgumentList.Add(argument);
+        if (workingDirectory != null) info.WorkingDirectory = workingDirectory;
+        if (environment == null) return info;
+        foreach (var (name, value) in environment)
+            if (value == null) info.Environment.Remove(name);
+            else info.Environment[name] = value;
+        return info;
+    }
+
+    private static Process Start(ProcessStartInfo info)
+    {
+        try
+        {
+            return Process.Start(info)!;
+        }
+        catch (Win32Exception e)
+        {
+            throw new WeftException($"cannot run '{info.FileName}': {e.Message}", "check that it is installed and on PATH", ExitCode.Failure, e);
+        }
+    }
+
+    public readonly record struct Captured(int ExitCode, string Output, string Errors);
+}

@@ -1,0 +1,97 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace Weft.Core;
+
+/// <summary>
+/// The little of ELF that archives and embedded bitcode need: sections and defined global symbols, for 32 and 64 bits,
+/// little endian. Layouts from the System V ABI, chapter "Object Files".
+/// </summary>
+public sealed class ElfFile
+{
+    private readonly byte[] data;
+    private readonly bool wide;
+    private readonly List<Section> sections = [];
+
+    private ElfFile(byte[] data)
+    {
+        this.data = data;
+        wide = data[4] == 2;
+        ReadSections();
+    }
+
+    private readonly record struct Section(string Name, uint Type, long Offset, long Size, uint Link);
+
+    /// <summary>Null when the data is not an ELF file this class reads.</summary>
+    /// <exception cref="WeftException">An ELF file whose tables point outside it.</exception>
+    public static ElfFile? TryRead(byte[] data, string name)
+    {
+        if (data.Length < 52 || !data.AsSpan().StartsWith("\x7F"u8) || !data.AsSpan(1).StartsWith("ELF"u8) || data[5] != 1) return null;
+        try
+        {
+            return new ElfFile(data);
+        }
+        catch (Exception e) when (e is ArgumentException or IndexOutOfRangeException or OverflowException)
+        {
+            throw new WeftException($"{name}: damaged ELF file", "build it again", ExitCode.Failure, e);
+        }
+    }
+
+    /// <summary>Content of the section of that name, or empty.</summary>
+    public ReadOnlySpan<byte> SectionContent(string name)
+    {
+        foreach (var section in sections)
+            if (section.Name == name && section.Type != 8) // SHT_NOBITS has no content
+                return Slice(section);
+        return [];
+    }
+
+    /// <summary>Names of the global and weak symbols defined here: what an archive's index lists.</summary>
+    public IEnumerable<string> DefinedGlobals()
+    {
+        const uint symbolTable = 2;
+        foreach (var section in sections.Where(s => s.Type == symbolTable))
+        {
+            var entry = wide ? 24 : 16;
+            for (long i = 1; i < section.Size / entry; i++)
+            {
+                var at = checked((int)(section.Offset + i * entry));
+                var binding = data[at + (wide ? 4 : 12)] >> 4;
+                var index = U16(at + (wide ? 6 : 14));
+                if (index != 0 && binding is 1 or 2 or 10 && index != 0) yield return Text(sections[(int)section.Link], U32(at));
+            }
+        }
+    }
+
+    private void ReadSections()
+    {
+        var table = checked((int)(wide ? (long)U64(40) : U32(32)));
+        int entry = U16(wide ? 58 : 46), count = U16(wide ? 60 : 48), names = U16(wide ? 62 : 50);
+        if (table == 0) return;
+        if (count == 0) count = checked((int)(wide ? (long)U64(table + 32) : U32(table + 20))); // more than 65,279 sections
+        if (names == 0xFFFF) names = (int)U32(table + (wide ? 40 : 24));
+        var raw = new List<(uint Name, Section Section)>();
+        for (var i = 0; i < count; i++)
+        {
+            var at = table + i * entry;
+            raw.Add((U32(at), wide
+                ? new Section("", U32(at + 4), (long)U64(at + 24), (long)U64(at + 32), U32(at + 40))
+                : new Section("", U32(at + 4), U32(at + 16), U32(at + 20), U32(at + 24))));
+        }
+        foreach (var (name, section) in raw) sections.Add(section with { Name = Text(raw[names].Section, name) });
+    }
+
+    private string Text(Section table, uint offset)
+    {
+        var rest = Slice(table)[(int)offset..];
+        return Encoding.Latin1.GetString(rest[..rest.IndexOf((byte)0)]);
+    }
+
+    private ReadOnlySpan<byte> Slice(Section section) => data.AsSpan(checked((int)section.Offset), checked((int)section.Size));
+
+    private ushort U16(int at) => BinaryPrimitives.ReadUInt16LittleEndian(data.AsSpan(at));
+
+    private uint U32(int at) => BinaryPrimitives.ReadUInt32LittleEndian(data.AsSpan(at));
+
+    private ulong U64(int at) => BinaryPrimitives.ReadUInt64LittleEndian(data.AsSpan(at));
+}

@@ -1,0 +1,52 @@
+using Weft.Llvm;
+
+namespace Weft.Core;
+
+/// <summary>Where in the lowering an instrument works.</summary>
+public enum Stage
+{
+    /// <summary>IR as the front end wrote it: what is counted here does not depend on optimisation.</summary>
+    Front,
+
+    /// <summary>Optimised IR, right before code generation: cheapest, and vectorised loops stay as they are.</summary>
+    Back,
+}
+
+/// <summary>An option of an instrument: flag <c>--NAME-OPTION VALUE</c>, variable <c>WEFT_NAME_OPTION</c>.</summary>
+/// <param name="Name">Without the instrument's name, in lower case with dashes.</param>
+/// <param name="Default">Value when nobody says anything.</param>
+/// <param name="Values">The values allowed; empty when any text is.</param>
+/// <param name="Description">One line for <c>--help</c>.</param>
+public sealed record InstrumentOption(string Name, string Default, IReadOnlyList<string> Values, string Description);
+
+/// <summary>One instrument: one class, one method over a module.</summary>
+public interface IInstrument
+{
+    /// <summary>What people write after <c>--with</c>, and the name of the C header and Rust module.</summary>
+    string Name { get; }
+
+    /// <summary>One line for <c>--help</c>.</summary>
+    string Description { get; }
+
+    IReadOnlyList<InstrumentOption> Options { get; }
+
+    IReadOnlyList<Stage> Stages { get; }
+
+    /// <summary>True when the front end must emit one fixed form of IR whatever level the user asked to optimise at.</summary>
+    bool WantsCanonicalIr { get; }
+
+    /// <summary>Symbols of the process-wide state in the runtime that executables must export, as globs.</summary>
+    IReadOnlyList<string> SharedSymbols { get; }
+
+    /// <summary>Weaves the instrument into a module. Must leave a module that passes LLVM's verifier, and be a pure function of its inputs.</summary>
+    void Weave(Module module, WeaveContext context);
+}
+
+/// <summary>What an instrument may know while it weaves.</summary>
+public sealed class WeaveContext(Stage stage, Func<string, string> option)
+{
+    public Stage Stage { get; } = stage;
+
+    /// <summary>Value of one of the instrument's own options.</summary>
+    public string Option(string name) => option(name);
+}

@@ -1,0 +1,160 @@
+using Weft.Llvm;
+
+namespace Weft.Core;
+
+/// <summary>A piece of bitcode to lower.</summary>
+/// <param name="Name">What messages call it: a path, or "archive(member)".</param>
+/// <param name="Bitcode">The module as the front end wrote it.</param>
+/// <param name="Weave">False for a crate the user skips: it is lowered, not instrumented.</param>
+public sealed record LoweringInput(string Name, byte[] Bitcode, bool Weave = true);
+
+/// <summary>
+/// Bitcode to object code, the stages in order:
+/// <list type="number">
+/// <item>read: parse the bitcode with the toolchain's own LLVM</item>
+/// <item>FRONT: instruments that count what the source says, before anything is optimised; verify</item>
+/// <item>optimise: the pipeline of the requested level</item>
+/// <item>BACK: instruments that must not disturb the optimiser; verify</item>
+/// <item>emit: sections, then the code generator</item>
+/// </list>
+/// A pure function of (bitcode, settings, instruments and options, LLVM, Weft): the same inputs give the same bytes.
+/// </summary>
+public sealed class Lowering(LoweringSettings settings, Weaving weaving)
+{
+    /// <summary>Lowers one module; safe to call from several threads at once.</summary>
+    public byte[] Lower(LoweringInput input, Timings timings) => Guarded(input.Name, () =>
+    {
+        using var context = new LlvmContext();
+        using var module = Front(context, input, timings);
+        using var machine = CreateMachine(module);
+        using (timings.Measure("optimise")) module.RunPasses(settings.Pipeline, machine, PassOptions);
+        return Emit(module, machine, input.Weave, timings);
+    });
+
+    /// <summary>Link-time optimisation over modules: FRONT on each, then merge, internalise, optimise and emit as one.</summary>
+    /// <param name="inputs">The modules in link order.</param>
+    /// <param name="keep">Symbols the outside may refer to; everything else becomes internal. Null keeps all visible ones.</param>
+    /// <param name="timings">Where stage times go.</param>
+    public byte[] LowerMerged(IReadOnlyList<LoweringInput> inputs, IReadOnlyCollection<string>? keep, Timings timings) => Guarded($"{inputs.Count} modules under LTO", () =>
+    {
+        using var context = new LlvmContext();
+        using var merged = Front(context, inputs[0], timings);
+        using var machine = CreateMachine(merged);
+        PreLink(merged, machine, timings);
+        foreach (var input in inputs.Skip(1))
+        {
+            using var module = Front(context, input, timings);
+            PreLink(module, machine, timings);
+            using (timings.Measure("merge")) merged.Link(module);
+        }
+        using (timings.Measure("optimise")) merged.RunPasses(LtoPipeline(keep), machine, PassOptions);
+        return Emit(merged, machine, weave: true, timings);
+    });
+
+    /// <summary>FRONT and BACK only, for a front end that optimises and emits itself: bitcode in, bitcode out.</summary>
+    public byte[] Weave(LoweringInput input, Stage stage, Timings timings) => Guarded(input.Name, () =>
+    {
+        using var context = new LlvmContext();
+        using var module = Read(context, input, timings);
+        WeaveStage(module, stage, timings);
+        using (timings.Measure("write")) return module.ToBitcode();
+    });
+
+    private Module Front(LlvmContext context, LoweringInput input, Timings timings)
+    {
+        var module = Read(context, input, timings);
+        try
+        {
+            if (input.Weave) WeaveStage(module, Stage.Front, timings);
+            if (settings.Level is OptLevel.Os or OptLevel.Oz) SizeAttributes.Add(module, settings.Level);
+            return module;
+        }
+        catch
+        {
+            module.Dispose();
+            throw;
+        }
+    }
+
+    private static Module Read(LlvmContext context, LoweringInput input, Timings timings)
+    {
+        using var _ = timings.Measure("read");
+        timings.CountInput(input.Bitcode.Length);
+        return context.ParseBitcode(input.Bitcode);
+    }
+
+    private void PreLink(Module module, TargetMachine machine, Timings timings)
+    {
+        using var _ = timings.Measure("optimise");
+        module.RunPasses(settings.Level == OptLevel.O0 ? "default<O0>" : $"lto-pre-link<{settings.Level}>", machine, PassOptions);
+    }
+
+    private string LtoPipeline(IReadOnlyCollection<string>? keep)
+    {
+        var internalise = keep == null ? "" : $"internalize<{string.Join(';', keep.Select(name => "preserve-gv=" + name))}>,";
+        return internalise + (settings.Level == OptLevel.O0 ? "globaldce" : $"lto<{settings.Level}>");
+    }
+
+    private byte[] Emit(Module module, TargetMachine machine, bool weave, Timings timings)
+    {
+        if (weave) WeaveStage(module, Stage.Back, timings);
+        if (settings.Sections) Sections.Assign(module);
+        using (timings.Measure("emit")) return machine.Emit(module, settings.Emit);
+    }
+
+    private void WeaveStage(Module module, Stage stage, Timings timings)
+    {
+        if (!weaving.WantsStage(stage)) return;
+        using (timings.Measure(stage == Stage.Front ? "weave front" : "weave back")) weaving.Weave(module, stage);
+        using (timings.Measure("verify")) module.Verify();
+    }
+
+    private PassOptions PassOptions => new(settings.Vectorise, settings.Vectorise, settings.MergeFunctions);
+
+    private TargetMachine CreateMachine(Module module)
+    {
+        if (module.Triple.Length == 0) module.Triple = settings.Triple ?? throw new WeftException("the module names no target", "say which with --target TRIPLE");
+        var (cpu, features) = CpuOf(module);
+        var machine = new TargetMachine(module.Triple, settings.Cpu ?? cpu, settings.Features ?? features, settings.CodegenLevel, settings.Relocation ?? RelocationOf(module), settings.CodeModel);
+        if (module.DataLayout.Length == 0) module.DataLayout = machine.DataLayout;
+        return machine;
+    }
+
+    // Code generation takes both from each function; the machine's own matter for module-level assembly.
+    private static (string Cpu, string Features) CpuOf(Module module)
+    {
+        foreach (var function in module.Functions)
+            if (function.StringAttribute("target-cpu"u8) is { } cpu)
+                return (cpu, function.StringAttribute("target-features"u8) ?? "");
+        return ("", "");
+    }
+
+    private static RelocationModel RelocationOf(Module module) => module.HasFlag("PIC Level") ? RelocationModel.Pic : RelocationModel.Static;
+
+    private static byte[] Guarded(string name, Func<byte[]> work)
+    {
+        try
+        {
+            return FatalErrors.Guard(work);
+        }
+        catch (LlvmException e)
+        {
+            throw new WeftException($"{name}: {e.Message.TrimEnd()}", $"LLVM {LlvmLibrary.Version} said so; to keep what is needed to repeat this, build again with --repro DIR", ExitCode.Failure, e);
+        }
+    }
+}
+
+/// <summary>Adds what -Os and -Oz mean to every function, for front ends that were asked for canonical IR at another level.</summary>
+internal static class SizeAttributes
+{
+    public static void Add(Module module, OptLevel level)
+    {
+        var size = module.Context.EnumAttribute("optsize"u8);
+        var minimum = module.Context.EnumAttribute("minsize"u8);
+        foreach (var function in module.Functions.Where(f => !f.IsDeclaration))
+        {
+            function.Add(size);
+            if (level == OptLevel.Oz) function.Add(minimum);
+        }
+    }
+}

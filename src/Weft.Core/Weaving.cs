@@ -1,0 +1,44 @@
+using System.Text;
+using Weft.Llvm;
+
+namespace Weft.Core;
+
+/// <summary>The instruments of one build with the values of their options.</summary>
+public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDictionary<string, string> options)
+{
+    public static Weaving None { get; } = new([], new Dictionary<string, string>());
+
+    public IReadOnlyList<IInstrument> Instruments { get; } = instruments;
+
+    /// <summary>Only the options that differ from their defaults, by "instrument-option".</summary>
+    public IReadOnlyDictionary<string, string> Options { get; } = options;
+
+    public bool IsEmpty => Instruments.Count == 0;
+
+    public bool WantsCanonicalIr => Instruments.Any(i => i.WantsCanonicalIr);
+
+    public bool WantsStage(Stage stage) => Instruments.Any(i => i.Stages.Contains(stage));
+
+    /// <summary>"metering-tracing", or "plain" without instruments.</summary>
+    public string Name => IsEmpty ? "plain" : string.Join('-', Instruments.Select(i => i.Name));
+
+    /// <summary>Text that differs whenever what is woven differs.</summary>
+    public string Fingerprint
+    {
+        get
+        {
+            var text = new StringBuilder(Name);
+            foreach (var (name, value) in Options.OrderBy(o => o.Key, StringComparer.Ordinal)) text.Append(';').Append(name).Append('=').Append(value);
+            return text.ToString();
+        }
+    }
+
+    public void Weave(Module module, Stage stage)
+    {
+        foreach (var instrument in Instruments.Where(i => i.Stages.Contains(stage)))
+            instrument.Weave(module, new WeaveContext(stage, name => OptionValue(instrument, name)));
+    }
+
+    private string OptionValue(IInstrument instrument, string name) =>
+        Options.TryGetValue($"{instrument.Name}-{name}", out var value) ? value : instrument.Options.First(o => o.Name == name).Default;
+}

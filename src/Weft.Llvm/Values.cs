@@ -1,0 +1,303 @@
+namespace Weft.Llvm;
+
+#pragma warning disable CA1711, MA0049 // LLVM's own names
+
+public enum Linkage { External, AvailableExternally, LinkOnceAny, LinkOnceOdr, LinkOnceOdrAutoHide, WeakAny, WeakOdr, Appending, Internal, Private, DllImport, DllExport, ExternalWeak, Ghost, Common, LinkerPrivate, LinkerPrivateWeak }
+
+public enum Visibility { Default, Hidden, Protected }
+
+public enum TypeKind { Void, Half, Float, Double, X86Fp80, Fp128, PpcFp128, Label, Integer, Function, Struct, Array, Pointer, Vector, Metadata, Reserved, Token, ScalableVector, BFloat, X86Amx, TargetExt }
+
+/// <summary>LLVM-C's stable opcode numbers.</summary>
+public enum Opcode
+{
+    None, Ret = 1, Br, Switch, IndirectBr, Invoke, Unreachable = 7,
+    Add = 8, FAdd, Sub, FSub, Mul, FMul, UDiv, SDiv, FDiv, URem, SRem, FRem, Shl, LShr, AShr, And, Or, Xor,
+    Alloca = 26, Load, Store, GetElementPtr, Trunc, ZExt, SExt, FPToUI, FPToSI, UIToFP, SIToFP, FPTrunc, FPExt, PtrToInt, IntToPtr, BitCast,
+    ICmp = 42, FCmp, Phi, Call, Select, UserOp1, UserOp2, VAArg, ExtractElement, InsertElement, ShuffleVector, ExtractValue, InsertValue, Fence, AtomicCmpXchg, AtomicRMW,
+    Resume = 58, LandingPad, AddrSpaceCast, CleanupRet, CatchRet, CatchPad, CleanupPad, CatchSwitch, FNeg, CallBr, Freeze, PtrToAddr,
+}
+
+public readonly record struct LlvmType(nint Handle)
+{
+    public TypeKind Kind => (TypeKind)Native.LLVMGetTypeKind(Handle);
+
+    public int IntWidth => (int)Native.LLVMGetIntTypeWidth(Handle);
+
+    public LlvmType Element => new(Native.LLVMGetElementType(Handle));
+
+    public ulong ArrayLength => Native.LLVMGetArrayLength2(Handle);
+
+    public int ElementCount => (int)Native.LLVMCountStructElementTypes(Handle);
+
+    public LlvmType ElementAt(int index) => new(Native.LLVMStructGetTypeAtIndex(Handle, (uint)index));
+
+    public Value Const(ulong value) => new(Native.LLVMConstInt(Handle, value, 0));
+
+    public Value Null => new(Native.LLVMConstNull(Handle));
+
+    public static unsafe LlvmType Function(LlvmType result, params ReadOnlySpan<LlvmType> parameters)
+    {
+        fixed (LlvmType* first = parameters) return new(Native.LLVMFunctionType(result.Handle, (nint*)first, (uint)parameters.Length, 0));
+    }
+}
+
+public readonly unsafe record struct Attribute(nint Handle)
+{
+    /// <summary>Index of attributes on the function itself, as against its result (0) and parameters (1...).</summary>
+    public const uint FunctionIndex = uint.MaxValue;
+
+    public bool Exists => Handle != 0;
+
+    public string StringValue
+    {
+        get { var text = Native.LLVMGetStringAttributeValue(Handle, out var length); return LlvmLibrary.Text(text, length); }
+    }
+
+    /// <summary>The number of an enum attribute in the loaded library, or 0 when it has none of that name.</summary>
+    public static uint Kind(ReadOnlySpan<byte> name)
+    {
+        fixed (byte* first = name) return Native.LLVMGetEnumAttributeKindForName(first, (nuint)name.Length);
+    }
+}
+
+/// <summary>Any LLVM value. A null handle stands for "none".</summary>
+public readonly unsafe record struct Value(nint Handle)
+{
+    public bool Exists => Handle != 0;
+
+    public string Name => LlvmLibrary.Text(Native.LLVMGetValueName2(Handle, out var length), length);
+
+    /// <summary>The name's bytes: symbols need not be UTF-8. Valid until the value is renamed or deleted.</summary>
+    public ReadOnlySpan<byte> NameBytes
+    {
+        get { var start = Native.LLVMGetValueName2(Handle, out var length); return new(start, (int)length); }
+    }
+
+    public LlvmType Type => new(Native.LLVMTypeOf(Handle));
+
+    public bool IsConstantInt => Native.LLVMIsAConstantInt(Handle) != 0;
+
+    public bool IsConstant => Native.LLVMIsAConstant(Handle) != 0;
+
+    public ulong ZExtValue => Native.LLVMConstIntGetZExtValue(Handle);
+
+    public bool IsFunction => Native.LLVMIsAFunction(Handle) != 0;
+
+    public bool IsInlineAsm => Native.LLVMIsAInlineAsm(Handle) != 0;
+
+    public bool IsNullConstant => Native.LLVMIsNull(Handle) != 0;
+
+    /// <summary>A constant byte string that ends in its only NUL, as C's literals do.</summary>
+    public bool IsTerminatedString
+    {
+        get
+        {
+            if (Native.LLVMIsConstantString(Handle) == 0) return false;
+            var start = Native.LLVMGetAsString(Handle, out var length);
+            return new ReadOnlySpan<byte>(start, (int)length).IndexOf((byte)0) == (int)length - 1;
+        }
+    }
+
+    public int OperandCount => Native.LLVMGetNumOperands(Handle);
+
+    public Value Operand(int index) => new(Native.LLVMGetOperand(Handle, (uint)index));
+
+    public bool HasUses => Native.LLVMGetFirstUse(Handle) != 0;
+
+    public void ReplaceAllUsesWith(Value other) => Native.LLVMReplaceAllUsesWith(Handle, other.Handle);
+
+    public Function AsFunction => new(Handle);
+
+    public GlobalVariable AsGlobal => new(Handle);
+}
+
+public readonly unsafe record struct GlobalVariable(nint Handle)
+{
+    public Value AsValue => new(Handle);
+
+    public string Name => AsValue.Name;
+
+    public LlvmType ValueType => new(Native.LLVMGlobalGetValueType(Handle));
+
+    public bool IsDeclaration => Native.LLVMIsDeclaration(Handle) != 0;
+
+    public bool IsThreadLocal => Native.LLVMIsThreadLocal(Handle) != 0;
+
+    public bool IsConstant => Native.LLVMIsGlobalConstant(Handle) != 0;
+
+    public bool HasComdat => Native.LLVMGetComdat(Handle) != 0;
+
+    public Linkage Linkage
+    {
+        get => (Linkage)Native.LLVMGetLinkage(Handle);
+        set => Native.LLVMSetLinkage(Handle, (int)value);
+    }
+
+    public Visibility Visibility { set => Native.LLVMSetVisibility(Handle, (int)value); }
+
+    public bool UnnamedAddress
+    {
+        get => Native.LLVMGetUnnamedAddress(Handle) == 2;
+        set => Native.LLVMSetUnnamedAddress(Handle, value ? 2 : 0);
+    }
+
+    public Value Initializer
+    {
+        get => new(Native.LLVMGetInitializer(Handle));
+        set => Native.LLVMSetInitializer(Handle, value.Handle);
+    }
+
+    public int Alignment { set => Native.LLVMSetAlignment(Handle, (uint)value); }
+
+    /// <summary>1 general, 2 local dynamic, 3 initial exec, 4 local exec.</summary>
+    public int ThreadLocalMode { set => Native.LLVMSetThreadLocalMode(Handle, value); }
+
+    public bool HasSection => Native.LLVMGetSection(Handle) is var s && s != null && *s != 0;
+
+    public void SetSection(ReadOnlySpan<byte> name)
+    {
+        var terminated = new byte[name.Length + 1];
+        name.CopyTo(terminated);
+        fixed (byte* s = terminated) Native.LLVMSetSection(Handle, s);
+    }
+}
+
+public readonly unsafe record struct Function(nint Handle)
+{
+    public Value AsValue => new(Handle);
+
+    public string Name => AsValue.Name;
+
+    public bool IsDeclaration => Native.LLVMIsDeclaration(Handle) != 0;
+
+    public bool IsIntrinsic => Native.LLVMGetIntrinsicID(Handle) != 0;
+
+    public uint IntrinsicId => Native.LLVMGetIntrinsicID(Handle);
+
+    public bool HasComdat => Native.LLVMGetComdat(Handle) != 0;
+
+    public void ClearComdat() => Native.LLVMSetComdat(Handle, 0);
+
+    public LlvmType FunctionType => new(Native.LLVMGlobalGetValueType(Handle));
+
+    public Linkage Linkage
+    {
+        get => (Linkage)Native.LLVMGetLinkage(Handle);
+        set => Native.LLVMSetLinkage(Handle, (int)value);
+    }
+
+    public bool HasSection => AsValue.AsGlobal.HasSection;
+
+    public BasicBlock Entry => new(Native.LLVMGetEntryBasicBlock(Handle));
+
+    /// <summary>The function's debug scope, or 0.</summary>
+    public nint Subprogram => Native.LLVMGetSubprogram(Handle);
+
+    public BlockList Blocks => new(Handle);
+
+    public bool HasAttribute(uint kind) => Native.LLVMGetEnumAttributeAtIndex(Handle, Attribute.FunctionIndex, kind) != 0;
+
+    public bool HasAttribute(ReadOnlySpan<byte> name) => Attribute.Kind(name) is var kind and not 0 && HasAttribute(kind);
+
+    public string? StringAttribute(ReadOnlySpan<byte> key)
+    {
+        fixed (byte* k = key)
+        {
+            var attribute = new Attribute(Native.LLVMGetStringAttributeAtIndex(Handle, Attribute.FunctionIndex, k, (uint)key.Length));
+            return attribute.Exists ? attribute.StringValue : null;
+        }
+    }
+
+    public void Add(Attribute attribute) => Native.LLVMAddAttributeAtIndex(Handle, Attribute.FunctionIndex, attribute.Handle);
+
+    public void RemoveAttribute(uint kind) => Native.LLVMRemoveEnumAttributeAtIndex(Handle, Attribute.FunctionIndex, kind);
+
+    /// <summary>Number of an intrinsic family by its base name ("llvm.memcpy"), 0 when the library has none.</summary>
+    public static uint LookupIntrinsic(ReadOnlySpan<byte> name)
+    {
+        fixed (byte* first = name) return Native.LLVMLookupIntrinsicID(first, (nuint)name.Length);
+    }
+}
+
+public readonly record struct BasicBlock(nint Handle)
+{
+    public Instruction First => new(Native.LLVMGetFirstInstruction(Handle));
+
+    public Instruction Last => new(Native.LLVMGetLastInstruction(Handle));
+
+    public Instruction Terminator => new(Native.LLVMGetBasicBlockTerminator(Handle));
+
+    public InstructionList Instructions => new(Handle);
+}
+
+public readonly record struct Instruction(nint Handle)
+{
+    public bool Exists => Handle != 0;
+
+    public Value AsValue => new(Handle);
+
+    public Opcode Opcode => (Opcode)Native.LLVMGetInstructionOpcode(Handle);
+
+    public Instruction Next => new(Native.LLVMGetNextInstruction(Handle));
+
+    public Value CalledValue => new(Native.LLVMGetCalledValue(Handle));
+
+    public bool IsCall => Opcode is Opcode.Call or Opcode.Invoke or Opcode.CallBr;
+
+    /// <summary>A call that must be followed by its return at once.</summary>
+    public bool IsMustTail => Opcode == Opcode.Call && Native.LLVMGetTailCallKind(Handle) == 2;
+
+    /// <summary>The debug location, or 0.</summary>
+    public nint DebugLocation => Native.LLVMInstructionGetDebugLoc(Handle);
+
+    public LlvmType AllocatedType => new(Native.LLVMGetAllocatedType(Handle));
+
+    public bool HasCallSiteAttribute(uint kind) => Native.LLVMGetCallSiteEnumAttribute(Handle, Attribute.FunctionIndex, kind) != 0;
+
+    public void RemoveCallSiteAttribute(uint kind) => Native.LLVMRemoveCallSiteEnumAttribute(Handle, Attribute.FunctionIndex, kind);
+
+    public void Erase() => Native.LLVMInstructionEraseFromParent(Handle);
+}
+
+// Plain foreach without allocation: passes walk every instruction of every module.
+public readonly record struct BlockList(nint Function)
+{
+    public Enumerator GetEnumerator() => new(Native.LLVMGetFirstBasicBlock(Function));
+
+    public struct Enumerator(nint next)
+    {
+        private nint next = next;
+
+        public BasicBlock Current { get; private set; }
+
+        public bool MoveNext()
+        {
+            if (next == 0) return false;
+            Current = new(next);
+            next = Native.LLVMGetNextBasicBlock(next);
+            return true;
+        }
+    }
+}
+
+/// <summary>The instructions of a block. Erasing or inserting before the current one while walking is safe.</summary>
+public readonly record struct InstructionList(nint Block)
+{
+    public Enumerator GetEnumerator() => new(Native.LLVMGetFirstInstruction(Block));
+
+    public struct Enumerator(nint next)
+    {
+        private nint next = next;
+
+        public Instruction Current { get; private set; }
+
+        public bool MoveNext()
+        {
+            if (next == 0) return false;
+            Current = new(next);
+            next = Native.LLVMGetNextInstruction(next);
+            return true;
+        }
+    }
+}

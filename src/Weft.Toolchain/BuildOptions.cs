@@ -1,0 +1,118 @@
+using Weft.Core;
+
+namespace Weft.Toolchain;
+
+/// <summary>
+/// What a build is asked to weave, the same for every door: from flags (<c>--with metering --metering-mode reference
+/// --skip CRATE --std</c>), else from <c>WEFT_WITH</c>, <c>WEFT_METERING_MODE</c> and so on, else from a project's metadata.
+/// </summary>
+public sealed record BuildOptions
+{
+    public IReadOnlyList<string> With { get; init; } = [];
+
+    /// <summary>By "instrument-option"; only those that differ from the default.</summary>
+    public IReadOnlyDictionary<string, string> Options { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Crates (cargo) that are lowered without instruments.</summary>
+    public IReadOnlyList<string> Skip { get; init; } = [];
+
+    /// <summary>Also weave Rust's standard library.</summary>
+    public bool Std { get; init; }
+
+    /// <summary>Report stage times at the end.</summary>
+    public bool Timings { get; init; }
+
+    /// <summary>Folder that gets every module before it is lowered; null: none.</summary>
+    public string? Repro { get; init; }
+
+    /// <summary>Text that differs whenever the result of the build differs.</summary>
+    public string Fingerprint =>
+        $"{string.Join(',', With)};{string.Join(',', Options.OrderBy(o => o.Key, StringComparer.Ordinal).Select(o => $"{o.Key}={o.Value}"))};{string.Join(',', Skip.Order(StringComparer.Ordinal))};{Std}";
+
+    /// <summary>Takes Weft's own flags out of a command line (up to a lone <c>--</c>) and adds what the environment says.</summary>
+    /// <param name="arguments">Left with what is not Weft's.</param>
+    /// <param name="instruments">Every instrument there is.</param>
+    /// <param name="metadata">Lowest precedence: keys as the flags without dashes ("with", "skip", "metering-mode").</param>
+    public static BuildOptions Parse(List<string> arguments, InstrumentSet instruments, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        var flags = new FlagReader(arguments);
+        string? Setting(string name) => flags.TakeValue("--" + name) ?? Variable(name) ?? metadata?.GetValueOrDefault(name);
+
+        var with = Words(Setting("with"));
+        var options = new Dictionary<string, string>();
+        foreach (var instrument in instruments.All)
+            foreach (var option in instrument.Options)
+                if (Setting($"{instrument.Name}-{option.Name}") is { } value && value != option.Default)
+                    options[$"{instrument.Name}-{option.Name}"] = Checked(instrument, option, value);
+        foreach (var name in with) instruments.Find(name);
+        return new BuildOptions
+        {
+            With = [.. instruments.All.Select(i => i.Name).Where(with.Contains)],
+            Options = options,
+            Skip = Words(Setting("skip")),
+            Std = flags.TakeSwitch("--std") || Truth(Variable("std") ?? metadata?.GetValueOrDefault("std")),
+            Timings = flags.TakeSwitch("--weft-timings") || Truth(Variable("timings")),
+            Repro = Setting("repro") is { } folder ? Path.GetFullPath(folder) : null,
+        };
+    }
+
+    private static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable("WEFT_" + name.Replace('-', '_').ToUpperInvariant()) is { Length: > 0 } value ? value : null;
+
+    private static bool Truth(string? text) => text is "1" or "true" or "on" or "yes";
+
+    private static string[] Words(string? text) => text?.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+
+    private static string Checked(IInstrument instrument, InstrumentOption option, string value) =>
+        option.Values.Count == 0 || option.Values.Contains(value)
+            ? value
+            : throw WeftException.Usage($"--{instrument.Name}-{option.Name}: '{value}' is not one of {string.Join(", ", option.Values)}");
+}
+
+/// <summary>The instruments Weft has, in the order they are woven.</summary>
+public sealed class InstrumentSet(IReadOnlyList<IInstrument> all)
+{
+    public IReadOnlyList<IInstrument> All { get; } = all;
+
+    public IInstrument Find(string name) => All.FirstOrDefault(i => i.Name == name)
+        ?? throw WeftException.Usage($"there is no instrument '{name}'", $"the instruments are {string.Join(", ", All.Select(i => i.Name))}");
+
+    public Weaving Weaving(BuildOptions options) => new([.. options.With.Select(Find)], options.Options);
+}
+
+/// <summary>Takes single flags out of a list of arguments, up to a lone "--".</summary>
+public sealed class FlagReader(List<string> arguments)
+{
+    private int End => arguments.IndexOf("--") is var at and >= 0 ? at : arguments.Count;
+
+    /// <summary>The value of the last <c>--name VALUE</c> or <c>--name=VALUE</c>, or null; all of them are removed.</summary>
+    public string? TakeValue(string name)
+    {
+        string? value = null;
+        for (var i = 0; i < End;)
+        {
+            if (arguments[i].StartsWith(name + "=", StringComparison.Ordinal)) value = arguments[i][(name.Length + 1)..];
+            else if (arguments[i] != name) { i++; continue; }
+            else if (i + 1 < End)
+            {
+                value = arguments[i + 1];
+                arguments.RemoveAt(i + 1);
+            }
+            else throw WeftException.Usage($"{name} needs a value");
+            arguments.RemoveAt(i);
+        }
+        return value;
+    }
+
+    public bool TakeSwitch(string name)
+    {
+        var taken = false;
+        for (var i = End - 1; i >= 0; i--)
+            if (arguments[i] == name)
+            {
+                arguments.RemoveAt(i);
+                taken = true;
+            }
+        return taken;
+    }
+}

@@ -1,0 +1,59 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Weft.Core;
+
+namespace Weft.Toolchain;
+
+/// <summary>What .NET has no call for.</summary>
+public static unsafe partial class Posix
+{
+    /// <summary>This process's command line as the kernel has it: argument 0 as called, bytes as given.</summary>
+    public static IReadOnlyList<byte[]> CommandLine { get; } = ReadCommandLine();
+
+    /// <summary>Becomes another program: its output, exit code and signals are its own. Returns only by exception.</summary>
+    public static void Execute(string program, IReadOnlyList<string> arguments) =>
+        Execute(program, [Encoding.UTF8.GetBytes(program), .. arguments.Select(Encoding.UTF8.GetBytes)]);
+
+    /// <summary>As <see cref="Execute(string, IReadOnlyList{string})"/>, for arguments that need not be UTF-8; the first is argument 0.</summary>
+    public static void Execute(string program, IReadOnlyList<byte[]> argumentBytes)
+    {
+        Terminal.Command(program, argumentBytes.Skip(1).Select(Encoding.UTF8.GetString));
+        var vector = (byte**)NativeMemory.AllocZeroed((nuint)argumentBytes.Count + 1, (nuint)sizeof(byte*));
+        for (var i = 0; i < argumentBytes.Count; i++) vector[i] = Copy(argumentBytes[i]);
+        Console.Out.Flush();
+        _ = execvp(Copy(Encoding.UTF8.GetBytes(program)), vector);
+        throw new WeftException($"cannot run '{program}': {Marshal.GetLastPInvokeErrorMessage()}", "check that it is installed and on PATH");
+    }
+
+    /// <summary>Throws when an argument is not UTF-8: .NET file names cannot carry such bytes.</summary>
+    public static void RequireUtf8Arguments()
+    {
+        for (var i = 1; i < CommandLine.Count; i++)
+            if (!System.Text.Unicode.Utf8.IsValid(CommandLine[i]))
+                throw new WeftException($"argument {i} ('{Encoding.Latin1.GetString(CommandLine[i])}') is not valid UTF-8", "rename the file or folder, or set WEFT_DISABLE=1 to compile this without Weft");
+    }
+
+    private static byte* Copy(byte[] text)
+    {
+        var copy = (byte*)NativeMemory.AllocZeroed((nuint)text.Length + 1);
+        text.CopyTo(new Span<byte>(copy, text.Length));
+        return copy;
+    }
+
+    private static List<byte[]> ReadCommandLine()
+    {
+        var all = File.ReadAllBytes("/proc/self/cmdline");
+        var arguments = new List<byte[]>();
+        for (var start = 0; start < all.Length;)
+        {
+            var end = Array.IndexOf(all, (byte)0, start);
+            if (end < 0) end = all.Length;
+            arguments.Add(all[start..end]);
+            start = end + 1;
+        }
+        return arguments;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int execvp(byte* file, byte** arguments);
+}
