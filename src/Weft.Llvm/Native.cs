@@ -114,7 +114,6 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial void LLVMSetThreadLocalMode(nint global, int mode);
     [LibraryImport(Library)] internal static partial int LLVMIsGlobalConstant(nint global);
     [LibraryImport(Library)] internal static partial void LLVMSetGlobalConstant(nint global, int on);
-    [LibraryImport(Library)] internal static partial int LLVMIsExternallyInitialized(nint global);
 
     // Functions, blocks, instructions
     [LibraryImport(Library)] internal static partial uint LLVMGetIntrinsicID(nint function);
@@ -146,6 +145,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMGetStringAttributeAtIndex(nint function, uint index, byte* key, uint keyLength);
     [LibraryImport(Library)] internal static partial byte* LLVMGetStringAttributeValue(nint attribute, out uint length);
     [LibraryImport(Library)] internal static partial void LLVMRemoveEnumAttributeAtIndex(nint function, uint index, uint kind);
+    [LibraryImport(Library)] internal static partial void LLVMRemoveStringAttributeAtIndex(nint function, uint index, byte* key, uint keyLength);
     [LibraryImport(Library)] internal static partial void LLVMAddCallSiteAttribute(nint call, uint index, nint attribute);
     [LibraryImport(Library)] internal static partial nint LLVMGetCallSiteEnumAttribute(nint call, uint index, uint kind);
     [LibraryImport(Library)] internal static partial void LLVMRemoveCallSiteEnumAttribute(nint call, uint index, uint kind);

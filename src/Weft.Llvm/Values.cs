@@ -218,6 +218,11 @@ public readonly unsafe record struct Function(nint Handle)
 
     public void RemoveAttribute(uint kind) => Native.LLVMRemoveEnumAttributeAtIndex(Handle, Attribute.FunctionIndex, kind);
 
+    public void RemoveStringAttribute(ReadOnlySpan<byte> key)
+    {
+        fixed (byte* k = key) Native.LLVMRemoveStringAttributeAtIndex(Handle, Attribute.FunctionIndex, k, (uint)key.Length);
+    }
+
     /// <summary>Number of an intrinsic family by its base name ("llvm.memcpy"), 0 when the library has none.</summary>
     public static uint LookupIntrinsic(ReadOnlySpan<byte> name)
     {

@@ -24,6 +24,8 @@ internal static class Canonicaliser
         {
             if (function.IsIntrinsic) continue;
             foreach (var kind in (ReadOnlySpan<uint>)[memory, speculatable, allocation]) function.RemoveAttribute(kind);
+            function.RemoveStringAttribute("alloc-family"u8);
+            function.RemoveStringAttribute("alloc-variant-zeroed"u8);
             foreach (var block in function.Blocks)
                 foreach (var instruction in block.Instructions)
                     if (instruction.IsCall)

@@ -24,7 +24,7 @@ internal sealed class FunctionWeaver(Module module, Probes probes, bool eachBloc
         var pending = builder.Alloca(unit);
         builder.Store(unit.Const(0), pending);
         builder.Before(entry);
-        builder.Call(probes.Enter);
+        builder.Call(probes.Enter, record);
         foreach (var site in sites) Insert(site, function, pending, record);
     }
 

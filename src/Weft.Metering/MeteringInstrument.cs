@@ -12,7 +12,7 @@ namespace Weft.Metering;
 /// entry:                                entry:
 ///                                         %units = alloca i64
 ///                                         store i64 0, ptr %units
-///                                         call void @weft.metering.enter()
+///                                         call void @weft.metering.enter(ptr @record.f)
 ///                                         %units += 2
 ///   %c = icmp sgt i32 %n, 0               %c = icmp sgt i32 %n, 0
 ///   br i1 %c, label %then, label %out     br i1 %c, label %then, label %out

@@ -7,8 +7,9 @@
 
 declare ptr @llvm.threadlocal.address.p0(ptr)
 
-; Registers the thread on its first entry into woven code.
-define weak_odr hidden void @weft.metering.enter() alwaysinline nounwind noprofile {
+; Registers the thread on its first entry into woven code. The record goes to the runtime, which does not need it, so
+; that its address escapes: the optimiser may then neither split the record nor take its cell for the constant 0.
+define weak_odr hidden void @weft.metering.enter(ptr %record) alwaysinline nounwind noprofile {
   %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_metering_v1)
   %slot = getelementptr inbounds { i64, ptr }, ptr %state, i64 0, i32 1
   %cells = load ptr, ptr %slot, align 8
@@ -16,7 +17,7 @@ define weak_odr hidden void @weft.metering.enter() alwaysinline nounwind noprofi
   br i1 %new, label %start, label %ready, !prof !0
 
 start:
-  call void @__weft_metering_thread_start()
+  call void @__weft_metering_thread_start(ptr %record)
   br label %ready
 
 ready:
@@ -39,6 +40,6 @@ define weak_odr hidden void @weft.metering.flush(i64 %units, ptr %record) always
   ret void
 }
 
-declare void @__weft_metering_thread_start() cold nounwind
+declare void @__weft_metering_thread_start(ptr) cold nounwind
 
 !0 = !{!"branch_weights", i32 1, i32 1048575}

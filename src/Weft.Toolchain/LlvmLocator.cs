@@ -61,9 +61,12 @@ public static partial class LlvmLocator
     {
         if (!Directory.Exists(folder)) yield break;
         foreach (var file in Directory.EnumerateFiles(folder, "libLLVM*.so*").Order(StringComparer.Ordinal))
-            if (LibraryName().Match(Path.GetFileName(file)) is { Success: true } match)
+            if (LibraryName().Match(Path.GetFileName(file)) is { Success: true } match && IsLibrary(file))
                 yield return (file, int.Parse(match.Groups[1].Success ? match.Groups[1].ValueSpan : match.Groups[2].ValueSpan));
     }
+
+    // rustup's toolchains also hold a linker script, some forty bytes of text, under such a name.
+    private static bool IsLibrary(string file) => new FileInfo(RealPath(file)) is { Exists: true, Length: > 1 << 20 };
 
     private static IEnumerable<string> RustupFolders()
     {

@@ -98,13 +98,14 @@ public static class CargoDoor
         var rustc = Variable("RUSTC") ?? Variable("CARGO_BUILD_RUSTC") ?? project.Configured("build", "rustc") ?? "rustc";
         List<string> select = cargo.Count > 1 && rustc == "rustc" ? [cargo[1]] : [];
         if (ChildProcess.Find(rustc) == null) throw new WeftException($"'{rustc}' is not installed or not on PATH", "install Rust (https://rustup.rs, or Debian's rustc), then run 'weft doctor'");
-        var result = ChildProcess.Capture(rustc, [.. select, "-vV", "--print", "sysroot"]);
+        var result = ChildProcess.Capture(rustc, [.. select, "-vV"]);
         var lines = result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         if (result.ExitCode != 0 || LlvmLocator.MajorIn(result.Output) is not { } major) throw new WeftException($"'{rustc} -vV' does not tell its LLVM version:\n{result.Output}{result.Errors}".TrimEnd(), null, ExitCode.Failure);
         if (major is < LlvmLibrary.OldestMajor or > LlvmLibrary.NewestMajor)
             throw new WeftException($"this rustc is built on LLVM {major}; Weft works with LLVM {LlvmLibrary.OldestMajor} to {LlvmLibrary.NewestMajor}", "choose another toolchain, for example: weft cargo +stable build");
         string Field(string name) => lines.First(l => l.StartsWith(name + ": ", StringComparison.Ordinal))[(name.Length + 2)..];
-        return (lines[0].StartsWith('/') ? lines[0] : lines[^1], Field("release"), Field("host"), major);
+        var sysroot = ChildProcess.Capture(rustc, [.. select, "--print", "sysroot"]).Output.TrimEnd('\n');
+        return (sysroot, Field("release"), Field("host"), major);
     }
 
     // One folder per set of instruments and options: going back and forth between them rebuilds nothing.

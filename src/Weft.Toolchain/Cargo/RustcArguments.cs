@@ -55,6 +55,9 @@ internal sealed class RustcArguments
 
     public void Remove(string argument) => arguments.RemoveAll(a => a == argument);
 
+    /// <summary>Takes out -g, rustc's short form of full debug information.</summary>
+    public bool TakeShortDebugFlag() => arguments.RemoveAll(a => a == "-g") > 0;
+
     private IEnumerable<(string Name, string? Value)> CodegenOptions()
     {
         for (var i = 0; i < arguments.Count; i++)

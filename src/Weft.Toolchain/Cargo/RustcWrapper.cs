@@ -96,12 +96,22 @@ public static class RustcWrapper
     }
 
     // Whether assertions are compiled in depends on opt-level where nobody says otherwise: say it, before the level changes.
+    // rustc inlines MIR only in builds that are not incremental, and keeps every named variable in memory for full debug
+    // information: that too must be the same everywhere. Line tables remain.
     private static void Canonicalise(RustcArguments rustc, OptLevel asked)
     {
         if (!rustc.HasCodegen("debug-assertions")) rustc.AddCodegen("debug-assertions", asked == OptLevel.O0 ? "on" : "off");
+        rustc.RemoveCodegen("incremental");
+        if (rustc.Codegen("debuginfo") is "2" or "full" || rustc.TakeShortDebugFlag()) LimitDebugInformation(rustc);
         rustc.RemoveCodegen("opt-level");
         rustc.Remove("-O");
         rustc.AddCodegen("opt-level", "3");
+    }
+
+    private static void LimitDebugInformation(RustcArguments rustc)
+    {
+        rustc.RemoveCodegen("debuginfo");
+        rustc.AddCodegen("debuginfo", "1");
     }
 
     // rustc guesses the linker's flavour from its file name; Weft's says nothing, so tell what the real one's would have.
