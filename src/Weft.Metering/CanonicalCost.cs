@@ -26,10 +26,14 @@ internal sealed class CanonicalCost
         Opcode.Phi or Opcode.Alloca or Opcode.BitCast or Opcode.AddrSpaceCast or Opcode.PtrToInt or Opcode.PtrToAddr or Opcode.IntToPtr or Opcode.Freeze => true,
         Opcode.ExtractValue or Opcode.InsertValue or Opcode.LandingPad or Opcode.CatchPad or Opcode.CleanupPad or Opcode.CatchSwitch => true,
         Opcode.Unreachable => true,
+        Opcode.Load => IsDebuggerScript(instruction.AsValue.Operand(0)),
         Opcode.Br => instruction.AsValue.OperandCount == 1,
         Opcode.Call => instruction.CalledValue is { IsFunction: true } callee && freeIntrinsics.Contains(callee.AsFunction.IntrinsicId),
         _ => false,
     };
+
+    // With debug information rustc's main reads this section so that the linker keeps it.
+    private static bool IsDebuggerScript(Value pointer) => pointer.IsConstant && pointer.NameBytes.SequenceEqual("__rustc_debug_gdb_scripts_section__"u8);
 
     private static string[] FreeIntrinsicNames() =>
     [
