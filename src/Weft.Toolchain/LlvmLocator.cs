@@ -61,8 +61,23 @@ public static partial class LlvmLocator
     {
         if (!Directory.Exists(folder)) yield break;
         foreach (var file in Directory.EnumerateFiles(folder, "libLLVM*.so*").Order(StringComparer.Ordinal))
-            if (LibraryName().Match(Path.GetFileName(file)) is { Success: true } match)
+            if (LibraryName().Match(Path.GetFileName(file)) is { Success: true } match && IsLibrary(file))
                 yield return (file, int.Parse(match.Groups[1].Success ? match.Groups[1].ValueSpan : match.Groups[2].ValueSpan));
+    }
+
+    // rustc's folder also has a linker script of such a name.
+    private static bool IsLibrary(string path)
+    {
+        Span<byte> magic = stackalloc byte[4];
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+            return file.ReadAtLeast(magic, 4, throwOnEndOfStream: false) == 4 && magic.SequenceEqual("\u007FELF"u8);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     private static IEnumerable<string> RustupFolders()
