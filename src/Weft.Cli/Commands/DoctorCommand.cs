@@ -27,15 +27,15 @@ internal static class DoctorCommand
         var cache = new LoweringCache();
         var (rust, rustWorks) = Rust(libraries);
         var (clang, clangWorks) = Clang(libraries);
-        List<Check> checks = [Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Extras()];
+        List<Check> checks = [.. Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Extras()];
         if (json) WriteJson(checks, rustWorks, clangWorks);
         else Write(checks, rustWorks, clangWorks);
         return (int)(rustWorks || clangWorks ? ExitCode.Success : ExitCode.CheckFailed);
     }
 
-    private static Check Libraries(List<(string Path, int Major)> libraries) => libraries.Count > 0
-        ? new("libLLVM", Verdict.Ok, string.Join(", ", libraries.Select(l => $"{l.Major} ({l.Path})")))
-        : new("libLLVM", Verdict.Missing, $"none of release {LlvmLibrary.OldestMajor} to {LlvmLibrary.NewestMajor}", "apt-get install llvm-22, or set WEFT_LLVM to the file of a libLLVM.so");
+    private static IEnumerable<Check> Libraries(List<(string Path, int Major)> libraries) => libraries.Count > 0
+        ? libraries.Select(l => new Check("libLLVM", Verdict.Ok, $"{l.Major}: {l.Path}"))
+        : [new("libLLVM", Verdict.Missing, $"none of release {LlvmLibrary.OldestMajor} to {LlvmLibrary.NewestMajor}", "apt-get install llvm-22, or set WEFT_LLVM to the file of a libLLVM.so")];
 
     private static (List<Check> Checks, bool Works) Rust(List<(string Path, int Major)> libraries)
     {
