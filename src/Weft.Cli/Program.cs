@@ -1,25 +1,46 @@
-using System.Text;
 using Weft.Core;
-using Weft.Metering;
-using Weft.Toolchain;
-using Weft.Toolchain.Cargo;
-using Weft.Toolchain.Link;
 
-var instruments = new InstrumentSet([new MeteringInstrument()]);
-var name = Path.GetFileName(Encoding.UTF8.GetString(Posix.CommandLine[0]));
-try
+namespace Weft.Cli;
+
+internal static class Program
 {
-    return name switch
+    private static int Main(string[] arguments)
     {
-        "weft-rustc" => RustcWrapper.Run(args, instruments),
-        "weft-rustdoc" => RustdocWrapper.Run(args, instruments),
-        "weft-linker" => LinkDoor.Run(args, instruments),
-        _ when args is ["cargo", ..] => CargoDoor.Run(args[1..], instruments),
-        _ => throw WeftException.Usage("?"),
-    };
+        try
+        {
+            return Roles.Run(arguments);
+        }
+        catch (Exception e)
+        {
+            return (int)Failure.Report(e);
+        }
+    }
 }
-catch (WeftException e)
+
+/// <summary>The last resort for whatever went wrong: a sentence for the user and an exit code, never a stack trace.</summary>
+internal static class Failure
 {
-    Terminal.Error(e.Message, e.Help);
-    return (int)e.ExitCode;
+    public static ExitCode Report(Exception e)
+    {
+        if (Terminal.IsSet("WEFT_BACKTRACE")) Console.Error.WriteLine(e);
+        return Tell(e);
+    }
+
+    private static ExitCode Tell(Exception e)
+    {
+        switch (e)
+        {
+            case AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException when e.InnerException is { } inner:
+                return Tell(inner);
+            case WeftException weft:
+                Terminal.Error(weft.Message, weft.Help);
+                return weft.ExitCode;
+            case Llvm.LlvmException or IOException or UnauthorizedAccessException:
+                Terminal.Error(e.Message);
+                return ExitCode.Failure;
+            default:
+                Terminal.Error($"internal error: {e.GetType().Name}: {e.Message}", "this is a bug in Weft; run the command again with WEFT_BACKTRACE=1 to see where it happened");
+                return ExitCode.Failure;
+        }
+    }
 }

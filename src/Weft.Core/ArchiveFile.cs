@@ -45,7 +45,7 @@ public static class ArchiveFile
     public static byte[] Write(IReadOnlyList<ArchiveMember> members, string path)
     {
         var (names, longNames) = LayOutNames(members);
-        var symbols = members.Select(m => ElfFile.TryRead(m.Content, $"{path}({m.Name})")?.DefinedGlobals().ToList() ?? []).ToList();
+        var symbols = members.Select(m => ElfFile.TryRead(m.Content, $"{path}({m.Name})")?.DefinedGlobals() ?? []).ToList();
         var indexSize = symbols.Sum(list => list.Sum(s => 4 + s.Length + 1)) + 4;
         var first = Magic.Length + HeaderSize + Even(indexSize) + (longNames.Length > 0 ? HeaderSize + Even(longNames.Length) : 0);
 
@@ -59,11 +59,11 @@ public static class ArchiveFile
 
     private static ArchiveMember Member(string name, ReadOnlySpan<byte> content, ReadOnlySpan<byte> longNames, string path)
     {
-        if (name.StartsWith("#1/", StringComparison.Ordinal) && int.TryParse(name.AsSpan(3), CultureInfo.InvariantCulture, out var length) && length <= content.Length)
+        if (name.StartsWith("#1/", StringComparison.Ordinal) && int.TryParse(name.AsSpan(3), CultureInfo.InvariantCulture, out var length) && length >= 0 && length <= content.Length)
             return new(Encoding.Latin1.GetString(content[..length]).TrimEnd('\0'), content[length..].ToArray());
         if (name.StartsWith('/') && int.TryParse(name.AsSpan(1), CultureInfo.InvariantCulture, out var offset))
         {
-            if (offset >= longNames.Length) throw Damaged(path, "a member's name is outside the name table");
+            if (offset < 0 || offset >= longNames.Length) throw Damaged(path, "a member's name is outside the name table");
             var rest = longNames[offset..];
             var end = rest.IndexOf("\n"u8);
             name = Encoding.Latin1.GetString(end < 0 ? rest : rest[..end]);
@@ -88,7 +88,7 @@ public static class ArchiveFile
         return (names, Encoding.Latin1.GetBytes(table.ToString()));
     }
 
-    private static byte[] Index(IReadOnlyList<ArchiveMember> members, List<List<string>> symbols, int first, int size)
+    private static byte[] Index(IReadOnlyList<ArchiveMember> members, List<IReadOnlyList<string>> symbols, int first, int size)
     {
         var index = new byte[size];
         BinaryPrimitives.WriteUInt32BigEndian(index, (uint)symbols.Sum(s => s.Count));

@@ -10,14 +10,16 @@ namespace Weft.Core;
 public sealed class ElfFile
 {
     private readonly byte[] data;
+    private readonly string name;
     private readonly bool wide;
     private readonly List<Section> sections = [];
 
-    private ElfFile(byte[] data)
+    private ElfFile(byte[] data, string name)
     {
         this.data = data;
+        this.name = name;
         wide = data[4] == 2;
-        ReadSections();
+        Guarded(() => { ReadSections(); return 0; });
     }
 
     private readonly record struct Section(string Name, uint Type, long Offset, long Size, uint Link);
@@ -27,29 +29,25 @@ public sealed class ElfFile
     public static ElfFile? TryRead(byte[] data, string name)
     {
         if (data.Length < 52 || !data.AsSpan().StartsWith("\x7F"u8) || !data.AsSpan(1).StartsWith("ELF"u8) || data[5] != 1) return null;
-        try
-        {
-            return new ElfFile(data);
-        }
-        catch (Exception e) when (e is ArgumentException or IndexOutOfRangeException or OverflowException)
-        {
-            throw new WeftException($"{name}: damaged ELF file", "build it again", ExitCode.Failure, e);
-        }
+        return new ElfFile(data, name);
     }
 
     /// <summary>Content of the section of that name, or empty.</summary>
-    public ReadOnlySpan<byte> SectionContent(string name)
+    public ReadOnlySpan<byte> SectionContent(string sectionName)
     {
         foreach (var section in sections)
-            if (section.Name == name && section.Type != 8) // SHT_NOBITS has no content
-                return Slice(section);
+            if (section.Name == sectionName && section.Type != 8) // SHT_NOBITS has no content
+                return Guarded(() => data.AsMemory(checked((int)section.Offset), checked((int)section.Size))).Span;
         return [];
     }
 
     /// <summary>Names of the global and weak symbols defined here: what an archive's index lists.</summary>
-    public IEnumerable<string> DefinedGlobals()
+    public IReadOnlyList<string> DefinedGlobals() => Guarded(ReadDefinedGlobals);
+
+    private List<string> ReadDefinedGlobals()
     {
         const uint symbolTable = 2;
+        var names = new List<string>();
         foreach (var section in sections.Where(s => s.Type == symbolTable))
         {
             var entry = wide ? 24 : 16;
@@ -58,9 +56,10 @@ public sealed class ElfFile
                 var at = checked((int)(section.Offset + i * entry));
                 var binding = data[at + (wide ? 4 : 12)] >> 4;
                 var index = U16(at + (wide ? 6 : 14));
-                if (index != 0 && binding is 1 or 2 or 10 && index != 0) yield return Text(sections[(int)section.Link], U32(at));
+                if (index != 0 && binding is 1 or 2 or 10) names.Add(Text(sections[checked((int)section.Link)], U32(at)));
             }
         }
+        return names;
     }
 
     private void ReadSections()
@@ -70,6 +69,7 @@ public sealed class ElfFile
         if (table == 0) return;
         if (count == 0) count = checked((int)(wide ? (long)U64(table + 32) : U32(table + 20))); // more than 65,279 sections
         if (names == 0xFFFF) names = (int)U32(table + (wide ? 40 : 24));
+        if (entry < (wide ? 64 : 40) || count > data.Length / entry) throw new OverflowException();
         var raw = new List<(uint Name, Section Section)>();
         for (var i = 0; i < count; i++)
         {
@@ -79,6 +79,18 @@ public sealed class ElfFile
                 : new Section("", U32(at + 4), U32(at + 16), U32(at + 20), U32(at + 24))));
         }
         foreach (var (name, section) in raw) sections.Add(section with { Name = Text(raw[names].Section, name) });
+    }
+
+    private T Guarded<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception e) when (e is ArgumentException or IndexOutOfRangeException or OverflowException)
+        {
+            throw new WeftException($"{name}: damaged ELF file", "build it again", ExitCode.Failure, e);
+        }
     }
 
     private string Text(Section table, uint offset)

@@ -1,0 +1,89 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using Weft.Core;
+
+namespace Weft.Cli.Commands;
+
+/// <summary>The commands people type, in the order help lists them.</summary>
+internal static class CommandLine
+{
+    public static int Run(string[] arguments)
+    {
+        if (arguments is ["help", .. var topic]) arguments = [.. topic, "--help"];
+        if (arguments is []) arguments = ["--help"];
+        if (arguments is ["--version" or "-V"]) return VersionCommand.Run();
+
+        var parsed = Root().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        return parsed.Errors.Count == 0 || parsed.Action is PageAction
+            ? parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null })
+            : throw UsageError(parsed);
+    }
+
+    public static RootCommand Root()
+    {
+        var root = new RootCommand("Weave instruments into native programs while they are built.");
+        root.Add(Doors.Cargo());
+        root.Add(Doors.Cc("cc", "C"));
+        root.Add(Doors.Cc("c++", "C++"));
+        root.Add(LowerCommand.Create());
+        root.Add(MeteringCommand.Create());
+        root.Add(DemoCommand.Create());
+        root.Add(DoctorCommand.Create());
+        root.Add(CacheCommand.Create());
+        root.Add(InstallCommand.Create());
+        root.Add(InstallCommand.CreateUninstall());
+        root.Add(CompletionsCommand.Create());
+        root.Options.Remove(root.Options.OfType<VersionOption>().Single());
+        root.Add(new Option<bool>("--version", "-V") { Description = "Print Weft's version and the LLVM libraries it found" });
+        var help = root.Options.OfType<HelpOption>().Single();
+        help.Description = "Print help; also 'weft help COMMAND'";
+        help.Aliases.Remove("-?");
+        help.Aliases.Remove("/?");
+        help.Aliases.Remove("/h");
+        help.Action = new PageAction();
+        return root;
+    }
+
+    // One sentence for the first thing that is wrong: what follows is mostly its consequence.
+    private static WeftException UsageError(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        var path = HelpPage.PathOf(command);
+        var unknown = parsed.UnmatchedTokens.Count > 0 ? parsed.UnmatchedTokens[0] : null;
+        if (unknown == null) return WeftException.Usage(parsed.Errors[0].Message.TrimEnd('.'), $"'{path} --help' shows what it takes");
+        var kind = unknown.StartsWith('-') ? "option" : command.Subcommands.Count > 0 ? "command" : "argument";
+        var similar = Similar(unknown, command.Children.Concat(command.Parents.OfType<Command>().SelectMany(c => c.Options)));
+        return WeftException.Usage($"'{path}' knows no {kind} '{unknown}'", similar != null ? $"did you mean '{similar}'?" : $"'{path} --help' shows what it takes");
+    }
+
+    private static string? Similar(string text, IEnumerable<Symbol> symbols) => symbols.Where(s => !s.Hidden && s is not Argument)
+        .Select(s => (s.Name, Distance: Distance(text, s.Name)))
+        .Where(s => s.Distance <= Math.Max(1, text.Length / 3))
+        .OrderBy(s => s.Distance).Select(s => s.Name).FirstOrDefault();
+
+    /// <summary>Levenshtein's.</summary>
+    private static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
+        }
+        return row[^1];
+    }
+
+    private sealed class PageAction : SynchronousCommandLineAction
+    {
+        public override bool ClearsParseErrors => true;
+
+        public override int Invoke(ParseResult parseResult)
+        {
+            HelpPage.Write(parseResult.CommandResult.Command, Console.Out);
+            return 0;
+        }
+    }
+}

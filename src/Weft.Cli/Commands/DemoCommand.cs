@@ -1,0 +1,104 @@
+using System.CommandLine;
+using System.Globalization;
+using Weft.Core;
+using Weft.Metering;
+
+namespace Weft.Cli.Commands;
+
+/// <summary>
+/// Builds one bundled program in C and in Rust, plain and metered, without and with optimisation, and shows that the units
+/// counted are the same at both levels and what the counting costs.
+/// </summary>
+internal static class DemoCommand
+{
+    private sealed record Row(string Language, string Level, ulong Units, double Seconds, double PlainSeconds);
+
+    public static Command Create()
+    {
+        var folder = new Option<string>("--out") { HelpName = "DIR", Description = "Where the demo is built [default: weft-demo]" };
+        var command = new Command("demo", "Build and run a bundled program with every instrument and show what they say.") { folder };
+        command.SetAction(parsed => Run(Path.GetFullPath(parsed.GetValue(folder) ?? "weft-demo")));
+        return command;
+    }
+
+    private static int Run(string folder)
+    {
+        foreach (var name in (string[])["demo.c", "demo.rs"]) Unpack(name, Path.Combine(folder, name));
+        Unpack("demo.toml", Path.Combine(folder, "Cargo.toml"));
+        var rows = new List<Row>();
+        var compiler = Enumerable.Range(14, 9).Reverse().Select(v => $"clang-{v}").Prepend("clang").FirstOrDefault(c => ChildProcess.Find(c) != null);
+        if (compiler != null) rows.AddRange(((string[])["-O0", "-O2"]).Select(level => C(folder, compiler, level)));
+        else Terminal.Note("no clang found: the C half of the demo is left out (see weft doctor)");
+        if (ChildProcess.Find("cargo") != null) rows.AddRange(((string[])["0", "3"]).Select(level => Rust(folder, level)));
+        else Terminal.Note("no cargo found: the Rust half of the demo is left out (see weft doctor)");
+        if (rows.Count == 0) throw new WeftException("neither clang nor cargo was found", "weft doctor says how to get them");
+        return Print(rows, folder);
+    }
+
+    private static Row C(string folder, string compiler, string level)
+    {
+        Terminal.Status("Building", $"demo.c {level}");
+        var source = Path.Combine(folder, "demo.c");
+        string plain = Path.Combine(folder, "demo-c-plain" + level), metered = Path.Combine(folder, "demo-c-metered" + level);
+        Must(ChildProcess.Capture(compiler, [level, source, "-o", plain]), "the plain demo does not compile");
+        Must(ChildProcess.Capture(Self, ["cc", "--with=metering", level, source, "-o", metered]), "the metered demo does not compile");
+        var report = metered + ".json";
+        var expected = Measure(() => ChildProcess.Capture(plain, []));
+        var actual = Measure(() => ChildProcess.Capture(metered, [], new Dictionary<string, string?> { ["WEFT_METERING_REPORT"] = report }));
+        return Result("C", level, expected, actual, report);
+    }
+
+    private static Row Rust(string folder, string level)
+    {
+        Terminal.Status("Building", $"demo.rs opt-level {level}");
+        var report = Path.Combine(folder, $"demo-rust-metered-{level}.json");
+        string[] run = ["run", "--quiet", "--release", "--config", $"profile.release.opt-level={level}"];
+        Dictionary<string, string?> environment = new() { ["CARGO_TARGET_DIR"] = Path.Combine(folder, "target"), ["WEFT_METERING_REPORT"] = report };
+        var expected = Measure(() => ChildProcess.Capture("cargo", run, environment, folder));
+        var actual = Measure(() => ChildProcess.Capture(Self, ["cargo", .. run, "--with", "metering"], environment, folder));
+        return Result("Rust", level, expected, actual, report);
+    }
+
+    private static Row Result(string language, string level, (string Results, double Seconds) plain, (string Results, double Seconds) metered, string report) =>
+        plain.Results == metered.Results
+            ? new(language, level, MeteringReport.Read(report).Total, metered.Seconds, plain.Seconds)
+            : throw new WeftException($"the metered {language} demo printed '{metered.Results}' where the plain one printed '{plain.Results}'", "this is a bug in Weft");
+
+    private static (string Results, double Seconds) Measure(Func<ChildProcess.Captured> run)
+    {
+        var best = double.MaxValue;
+        var results = "";
+        for (var i = 0; i < 3; i++)
+        {
+            var lines = Must(run(), "the demo does not run").Output.Split('\n');
+            results = lines.First(l => l.StartsWith("results ", StringComparison.Ordinal));
+            best = Math.Min(best, double.Parse(lines.First(l => l.StartsWith("seconds ", StringComparison.Ordinal)).AsSpan(8), CultureInfo.InvariantCulture));
+        }
+        return (results, best);
+    }
+
+    private static int Print(List<Row> rows, string folder)
+    {
+        Console.Out.Write($"\n  {"program",-8}{"level",-6}{"units",16}{"plain",11}{"metered",11}{"ratio",8}\n");
+        foreach (var row in rows)
+            Console.Out.Write($"  {row.Language,-8}{row.Level,-6}{row.Units,16:N0}{row.PlainSeconds * 1000,8:F1} ms{row.Seconds * 1000,8:F1} ms{row.Seconds / row.PlainSeconds,7:F2}x\n");
+        var same = rows.GroupBy(r => r.Language).All(g => g.Select(r => r.Units).Distinct().Count() == 1);
+        Console.Out.Write(same ? "\nThe units do not depend on the level of optimisation.\n" : "\nThe units differ between levels: they should not.\n");
+        Console.Out.Write($"To see where they were spent: weft metering report {Terminal.ShellQuote(Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal).First())}\n");
+        return (int)(same ? ExitCode.Success : ExitCode.CheckFailed);
+    }
+
+    private static ChildProcess.Captured Must(ChildProcess.Captured result, string what) =>
+        result.ExitCode == 0 ? result : throw new WeftException($"{what}:\n{result.Errors.TrimEnd()}", "weft doctor shows what is missing");
+
+    private static string Self => Environment.ProcessPath ?? throw new WeftException("cannot find Weft's own program file");
+
+    private static void Unpack(string name, string path)
+    {
+        using var resource = typeof(DemoCommand).Assembly.GetManifestResourceStream("demo/" + name)!;
+        using var content = new MemoryStream();
+        resource.CopyTo(content);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        AtomicFile.Write(path, content.ToArray());
+    }
+}

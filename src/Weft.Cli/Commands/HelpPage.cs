@@ -1,0 +1,118 @@
+using System.CommandLine;
+
+namespace Weft.Cli.Commands;
+
+/// <summary>A help page from the same table that is parsed, with examples that can be typed as they stand.</summary>
+internal static class HelpPage
+{
+    private const int Width = 100;
+
+    private static readonly Dictionary<string, (string Title, (string Command, string What)[] Lines)> Examples = new()
+    {
+        ["weft"] = ("The three things people do most",
+        [
+            ("weft cargo run --with metering", "build and run a Rust project, counting its work"),
+            ("weft cc --with=metering -O2 prog.c -o prog", "the same for C, wherever clang or gcc stands now"),
+            ("weft metering report", "show what the last run counted, by thread and function"),
+        ]),
+        ["weft cargo"] = ("Examples",
+        [
+            ("weft cargo run --with metering", "count the work of a run"),
+            ("weft cargo test --with metering -p core", "cargo's own options go where they always go"),
+            ("weft cargo build --release", "no instrument: the same program as cargo's"),
+            ("cargo weft run --with metering", "the same as a cargo command, once Weft is installed"),
+        ]),
+        ["weft cc"] = ("Examples",
+        [
+            ("weft cc --with=metering -O2 prog.c -o prog", "compile and link one program"),
+            ("make CC='weft cc --with=metering'", "a whole build"),
+            ("WEFT_WITH=metering ./configure CC=weft-cc", "a build that passes no flags on"),
+        ]),
+        ["weft c++"] = ("Examples",
+        [
+            ("weft c++ --with=metering -O2 prog.cc -o prog", "compile and link one program"),
+            ("cmake -DCMAKE_CXX_COMPILER=weft-c++ ..", "a whole build, with WEFT_WITH=metering set"),
+        ]),
+        ["weft lower"] = ("Examples",
+        [
+            ("clang -O2 -Xclang -disable-llvm-passes -emit-llvm -c a.c -o a.bc", "make bitcode that nothing has optimised yet"),
+            ("weft lower a.bc -o a.o --with metering -O2", "weave, optimise and emit an object file"),
+            ("weft lower a.bc -o - --emit asm", "look at the assembly"),
+        ]),
+        ["weft metering report"] = ("Examples",
+        [
+            ("weft metering report", "weft-out/metering.json as a table"),
+            ("weft metering report --top 5 --functions", "only the five functions that did most"),
+            ("weft metering report --csv > units.csv", "for a spreadsheet"),
+        ]),
+        ["weft install"] = ("Examples",
+        [
+            ("weft install", "into ~/.local"),
+            ("sudo weft install --prefix /usr/local", "for everyone"),
+        ]),
+        ["weft completions"] = ("Examples",
+        [
+            ("eval \"$(weft completions bash)\"", "for this shell; 'weft install' sets them up for good"),
+        ]),
+    };
+
+    public static string PathOf(Command command) => command.Parents.OfType<Command>().FirstOrDefault() is { } parent ? $"{PathOf(parent)} {command.Name}" : "weft";
+
+    public static void Write(Command command, TextWriter output)
+    {
+        var path = PathOf(command);
+        output.Write(command.Description + "\n\nUsage: " + Usage(command, path) + "\n");
+        if (Examples.TryGetValue(path, out var examples)) Section(output, examples.Title, examples.Lines);
+        Section(output, "Commands", command.Subcommands.Where(c => !c.Hidden).Select(c => (c.Name, FirstLine(c.Description))));
+        Section(output, "Arguments", command.Arguments.Select(a => (Label(a), a.Description ?? "")));
+        Section(output, "Options", Options(command).Select(o => (Label(o), o.Description ?? "")));
+        if (command is RootCommand) output.Write("\nExit codes: those of the program that was run; 1 a check failed, 2 usage, 101 Weft's own failure.\n");
+    }
+
+    private static string Usage(Command command, string path) => command.Subcommands.Count > 0
+        ? $"{path} COMMAND [ARGUMENTS]"
+        : string.Concat(path, string.Concat(command.Arguments.Select(a => a.Arity.MinimumNumberOfValues > 0 ? $" {Label(a)}" : $" [{Label(a)}]")), Options(command).Any() ? " [OPTIONS]" : "");
+
+    private static IEnumerable<Option> Options(Command command) =>
+        command.Options.Concat(command.Parents.OfType<Command>().SelectMany(p => p.Options.Where(o => o.Recursive))).Where(o => !o.Hidden).Distinct();
+
+    private static string Label(Argument argument) => argument.HelpName ?? argument.Name.ToUpperInvariant();
+
+    private static string Label(Option option)
+    {
+        var names = string.Join(", ", option.Aliases.Append(option.Name).OrderBy(n => n.Length).ThenBy(n => n, StringComparer.Ordinal));
+        return option.ValueType == typeof(bool) || option.ValueType == typeof(void) ? names : $"{names} {option.HelpName ?? "VALUE"}";
+    }
+
+    private static string FirstLine(string? text) => text?.Split('\n')[0] ?? "";
+
+    private static void Section(TextWriter output, string title, IEnumerable<(string Left, string Right)> rows)
+    {
+        var list = rows.ToList();
+        if (list.Count == 0) return;
+        output.Write($"\n{title}:\n");
+        var column = list.Select(r => r.Left.Length).Where(l => l <= 44).DefaultIfEmpty(0).Max() + 2;
+        foreach (var (left, right) in list)
+        {
+            var lines = Wrap(right, Width - column - 2).ToList();
+            if (left.Length + 2 > column) output.Write($"  {left}\n");
+            else output.Write($"  {left.PadRight(column)}{lines[0]}".TrimEnd() + "\n");
+            foreach (var line in left.Length + 2 > column ? lines : lines.Skip(1)) output.Write(new string(' ', column + 2) + line + "\n");
+        }
+    }
+
+    private static IEnumerable<string> Wrap(string text, int width)
+    {
+        var line = "";
+        foreach (var word in text.Split(' '))
+        {
+            if (line.Length > 0 && line.Length + 1 + word.Length > width)
+            {
+                yield return line;
+                line = "";
+            }
+            line = line.Length == 0 ? word : $"{line} {word}";
+        }
+        yield return line;
+    }
+}
