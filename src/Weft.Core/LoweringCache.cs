@@ -29,9 +29,12 @@ public sealed class LoweringCache
     /// <summary>In bytes; 0 turns the cache off.</summary>
     public long Limit { get; }
 
-    /// <summary>Identity of this build of Weft: a change of any of its assemblies changes what it may write.</summary>
-    public static string WeftIdentity { get; } = string.Concat(new[] { typeof(LoweringCache), typeof(LlvmLibrary) }
-        .Select(t => t.Assembly.ManifestModule.ModuleVersionId.ToString("N")));
+    /// <summary>Identity of this build of Weft: what an older or newer one made is not taken for this one's.</summary>
+    public static string WeftIdentity { get; } = string.Join(' ', Directory.EnumerateFiles(AppContext.BaseDirectory, "*.dll")
+        .Concat(Directory.Exists(RuntimeFolder) ? Directory.EnumerateFiles(RuntimeFolder, "*", SearchOption.AllDirectories) : [])
+        .Order(StringComparer.Ordinal).Select(f => new FileInfo(f)).Select(f => $"{f.Length:x}-{f.LastWriteTimeUtc.Ticks:x}"));
+
+    private static string RuntimeFolder => Path.Combine(AppContext.BaseDirectory, "runtime");
 
     public static string Key(ReadOnlySpan<byte> bitcode, params ReadOnlySpan<string> circumstances)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Text;
 using Weft.Llvm;
 
@@ -39,7 +40,7 @@ public sealed class LoweringQueue(LoweringSettings settings, Weaving weaving, Lo
         }
         catch (AggregateException e)
         {
-            throw e.InnerExceptions.OfType<WeftException>().FirstOrDefault() ?? e.InnerExceptions[0];
+            ExceptionDispatchInfo.Throw(e.InnerExceptions.OfType<WeftException>().FirstOrDefault() ?? e.InnerExceptions[0]);
         }
         finally
         {

@@ -54,6 +54,17 @@ public sealed unsafe class Module : IDisposable
         }
     }
 
+    /// <summary>Functions that the loader calls to choose an implementation, before thread-locals exist.</summary>
+    public HashSet<Function> IndirectResolvers
+    {
+        get
+        {
+            var set = new HashSet<Function>();
+            for (var i = Native.LLVMGetFirstGlobalIFunc(Handle); i != 0; i = Native.LLVMGetNextGlobalIFunc(i)) set.Add(new(Native.LLVMGetGlobalIFuncResolver(i)));
+            return set;
+        }
+    }
+
     public Function? FindFunction(string name) => Native.LLVMGetNamedFunction(Handle, name) is var f and not 0 ? new Function(f) : null;
 
     public GlobalVariable? FindGlobal(string name) => Native.LLVMGetNamedGlobal(Handle, name) is var g and not 0 ? new GlobalVariable(g) : null;

@@ -53,6 +53,10 @@ internal static unsafe partial class Native
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial nint LLVMAddGlobal(nint module, nint type, string name);
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial nint LLVMAddFunction(nint module, string name, nint type);
 
+    [LibraryImport(Library)] internal static partial nint LLVMGetFirstGlobalIFunc(nint module);
+    [LibraryImport(Library)] internal static partial nint LLVMGetNextGlobalIFunc(nint ifunc);
+    [LibraryImport(Library)] internal static partial nint LLVMGetGlobalIFuncResolver(nint ifunc);
+
     // Types and constants
     [LibraryImport(Library)] internal static partial nint LLVMIntTypeInContext(nint context, uint bits);
     [LibraryImport(Library)] internal static partial nint LLVMPointerTypeInContext(nint context, uint addressSpace);
@@ -70,6 +74,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMConstNull(nint type);
     [LibraryImport(Library)] internal static partial nint LLVMConstStructInContext(nint context, nint* values, uint count, int packed);
     [LibraryImport(Library)] internal static partial nint LLVMConstStringInContext2(nint context, byte* text, nuint length, int dontNullTerminate);
+    [LibraryImport(Library)] internal static partial nint LLVMIsAConstantDataArray(nint value);
     [LibraryImport(Library)] internal static partial int LLVMIsConstantString(nint value);
     [LibraryImport(Library)] internal static partial byte* LLVMGetAsString(nint value, out nuint length);
     [LibraryImport(Library)] internal static partial nint LLVMGetUndef(nint type);
@@ -108,7 +113,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int LLVMIsThreadLocal(nint global);
     [LibraryImport(Library)] internal static partial void LLVMSetThreadLocalMode(nint global, int mode);
     [LibraryImport(Library)] internal static partial int LLVMIsGlobalConstant(nint global);
-    [LibraryImport(Library)] internal static partial int LLVMIsExternallyInitialized(nint global);
+    [LibraryImport(Library)] internal static partial void LLVMSetGlobalConstant(nint global, int on);
 
     // Functions, blocks, instructions
     [LibraryImport(Library)] internal static partial uint LLVMGetIntrinsicID(nint function);
@@ -140,6 +145,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMGetStringAttributeAtIndex(nint function, uint index, byte* key, uint keyLength);
     [LibraryImport(Library)] internal static partial byte* LLVMGetStringAttributeValue(nint attribute, out uint length);
     [LibraryImport(Library)] internal static partial void LLVMRemoveEnumAttributeAtIndex(nint function, uint index, uint kind);
+    [LibraryImport(Library)] internal static partial void LLVMRemoveStringAttributeAtIndex(nint function, uint index, byte* key, uint keyLength);
     [LibraryImport(Library)] internal static partial void LLVMAddCallSiteAttribute(nint call, uint index, nint attribute);
     [LibraryImport(Library)] internal static partial nint LLVMGetCallSiteEnumAttribute(nint call, uint index, uint kind);
     [LibraryImport(Library)] internal static partial void LLVMRemoveCallSiteEnumAttribute(nint call, uint index, uint kind);

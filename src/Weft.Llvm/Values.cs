@@ -93,7 +93,8 @@ public readonly unsafe record struct Value(nint Handle)
     {
         get
         {
-            if (Native.LLVMIsConstantString(Handle) == 0) return false;
+            // LLVMIsConstantString casts without looking.
+            if (Native.LLVMIsAConstantDataArray(Handle) == 0 || Native.LLVMIsConstantString(Handle) == 0) return false;
             var start = Native.LLVMGetAsString(Handle, out var length);
             return new ReadOnlySpan<byte>(start, (int)length).IndexOf((byte)0) == (int)length - 1;
         }
@@ -124,7 +125,11 @@ public readonly unsafe record struct GlobalVariable(nint Handle)
 
     public bool IsThreadLocal => Native.LLVMIsThreadLocal(Handle) != 0;
 
-    public bool IsConstant => Native.LLVMIsGlobalConstant(Handle) != 0;
+    public bool IsConstant
+    {
+        get => Native.LLVMIsGlobalConstant(Handle) != 0;
+        set => Native.LLVMSetGlobalConstant(Handle, value ? 1 : 0);
+    }
 
     public bool HasComdat => Native.LLVMGetComdat(Handle) != 0;
 
@@ -212,6 +217,11 @@ public readonly unsafe record struct Function(nint Handle)
     public void Add(Attribute attribute) => Native.LLVMAddAttributeAtIndex(Handle, Attribute.FunctionIndex, attribute.Handle);
 
     public void RemoveAttribute(uint kind) => Native.LLVMRemoveEnumAttributeAtIndex(Handle, Attribute.FunctionIndex, kind);
+
+    public void RemoveStringAttribute(ReadOnlySpan<byte> key)
+    {
+        fixed (byte* k = key) Native.LLVMRemoveStringAttributeAtIndex(Handle, Attribute.FunctionIndex, k, (uint)key.Length);
+    }
 
     /// <summary>Number of an intrinsic family by its base name ("llvm.memcpy"), 0 when the library has none.</summary>
     public static uint LookupIntrinsic(ReadOnlySpan<byte> name)

@@ -65,20 +65,8 @@ public static partial class LlvmLocator
                 yield return (file, int.Parse(match.Groups[1].Success ? match.Groups[1].ValueSpan : match.Groups[2].ValueSpan));
     }
 
-    // rustc's folder also has a linker script of such a name.
-    private static bool IsLibrary(string path)
-    {
-        Span<byte> magic = stackalloc byte[4];
-        try
-        {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
-            return file.ReadAtLeast(magic, 4, throwOnEndOfStream: false) == 4 && magic.SequenceEqual("\u007FELF"u8);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
-    }
+    // rustup's toolchains also hold a linker script, some forty bytes of text, under such a name.
+    private static bool IsLibrary(string file) => new FileInfo(RealPath(file)) is { Exists: true, Length: > 1 << 20 };
 
     private static IEnumerable<string> RustupFolders()
     {

@@ -1,8 +1,165 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
 using Weft.Core;
+using Weft.Llvm;
 
 namespace Weft.Toolchain.Cargo;
 
+/// <summary>
+/// <c>weft cargo ...</c>: cargo as it is, with Weft as its rustc wrapper, a target folder of its own under
+/// <c>target/weft</c>, and an explicit target so that build scripts and procedural macros stay plain. Nothing else of the
+/// user's configuration is replaced: wrappers, linkers and flags of theirs are called or passed on by Weft's.
+/// </summary>
 public static class CargoDoor
 {
-    public static int Run(IReadOnlyList<string> arguments, InstrumentSet instruments) => throw new WeftException("not built yet");
+    private static readonly HashSet<string> Lowering = ["build", "b", "run", "r", "test", "t", "bench", "rustc", "nextest"];
+
+    /// <param name="arguments">What follows <c>weft cargo</c> (or <c>cargo weft</c>).</param>
+    /// <param name="instruments">Every instrument there is.</param>
+    public static int Run(IReadOnlyList<string> arguments, InstrumentSet instruments)
+    {
+        Posix.RequireUtf8Arguments();
+        var cargo = new List<string> { Environment.GetEnvironmentVariable("CARGO") is { Length: > 0 } given ? given : "cargo" };
+        var rest = arguments.ToList();
+        if (rest.Count > 0 && rest[0].StartsWith('+'))
+        {
+            cargo = ["cargo", rest[0]]; // only rustup's proxy understands it
+            rest.RemoveAt(0);
+        }
+        if (ChildProcess.Find(cargo[0]) == null) throw new WeftException($"'{cargo[0]}' is not installed or not on PATH", "install Rust (https://rustup.rs, or Debian's cargo), then run 'weft doctor'");
+        var subcommand = rest.FirstOrDefault(a => !a.StartsWith('-'));
+        if (Terminal.IsSet("WEFT_DISABLE") || subcommand == null || !Lowering.Contains(subcommand))
+        {
+            if (!Terminal.IsSet("WEFT_DISABLE")) BuildOptions.Parse(rest, instruments); // "weft cargo check --with metering" has nothing to weave
+            Posix.Execute(cargo[0], [.. cargo.Skip(1), .. rest]);
+        }
+        return Build(cargo, rest, instruments);
+    }
+
+    private static int Build(List<string> cargo, List<string> rest, InstrumentSet instruments)
+    {
+        Terminal.Verbosity = VerbosityOf(rest);
+        var project = CargoProject.Read(cargo, GlobalArguments(rest));
+        var options = BuildOptions.Parse(rest, instruments, project.WeftMetadata);
+        var toolchain = Toolchain(cargo, project);
+        LlvmLocator.Load(toolchain.LlvmMajor, [Path.Combine(toolchain.Sysroot, "lib")], $"rustc {toolchain.Release}");
+
+        var flags = new FlagReader(rest);
+        var root = Path.Combine(flags.TakeValue("--target-dir") ?? project.TargetFolder, "weft");
+        var folder = Path.Combine(root, Variant(options));
+        PrepareFolder(root, folder, $"{LoweringCache.WeftIdentity} {LlvmLibrary.Path} {toolchain.Release}");
+        var plan = new BuildPlan
+        {
+            Build = options,
+            LlvmPath = LlvmLibrary.Path!,
+            Sysroot = toolchain.Sysroot,
+            RustcWrapper = WrapperOf(project),
+            Rustdoc = Variable("RUSTDOC") ?? project.Configured("build", "rustdoc"),
+            TimingsFile = options.Timings ? Path.Combine(folder, $".timings-{Environment.ProcessId}") : null,
+            Verbosity = Terminal.Verbosity,
+        };
+        var exit = ChildProcess.Run(cargo[0], CargoArguments(cargo, rest, folder, toolchain.Host, project), EnvironmentFor(plan));
+        if (plan.TimingsFile != null) TimingsReport.Print(plan.TimingsFile);
+        return exit;
+    }
+
+    private static List<string> CargoArguments(List<string> cargo, List<string> rest, string folder, string host, CargoProject project)
+    {
+        var at = rest.FindIndex(a => !a.StartsWith('-')) + 1;
+        List<string> added = ["--target-dir", folder, "--config", $"build.rustc-wrapper={Toml(WeftFiles.Role("weft-rustc"))}", "--config", $"build.rustdoc={Toml(WeftFiles.Role("weft-rustdoc"))}"];
+        if (!HasFlag(rest, "--target") && Variable("CARGO_BUILD_TARGET") == null && project.Configured("build", "target") == null) added.AddRange(["--target", host]);
+        return [.. cargo.Skip(1), .. rest.Take(at), .. added, .. rest.Skip(at)];
+    }
+
+    // The user's own wrapper would take precedence over the configuration; Weft's wrapper calls it in turn.
+    private static Dictionary<string, string?> EnvironmentFor(BuildPlan plan)
+    {
+        var environment = new Dictionary<string, string?>([plan.ToEnvironment()])
+        {
+            ["RUSTC_WRAPPER"] = null,
+            ["CARGO_BUILD_RUSTC_WRAPPER"] = null,
+            ["RUSTDOC"] = null,
+            ["CARGO_BUILD_RUSTDOC"] = null,
+            ["WEFT"] = "1",
+        };
+        return environment;
+    }
+
+    private static string? WrapperOf(CargoProject project)
+    {
+        // Set but empty means "no wrapper", whatever a file says.
+        if (Environment.GetEnvironmentVariable("RUSTC_WRAPPER") is { } set) return set.Length > 0 ? set : null;
+        return Variable("CARGO_BUILD_RUSTC_WRAPPER") ?? project.Configured("build", "rustc-wrapper");
+    }
+
+    private static (string Sysroot, string Release, string Host, int LlvmMajor) Toolchain(List<string> cargo, CargoProject project)
+    {
+        var rustc = Variable("RUSTC") ?? Variable("CARGO_BUILD_RUSTC") ?? project.Configured("build", "rustc") ?? "rustc";
+        List<string> select = cargo.Count > 1 && rustc == "rustc" ? [cargo[1]] : [];
+        if (ChildProcess.Find(rustc) == null) throw new WeftException($"'{rustc}' is not installed or not on PATH", "install Rust (https://rustup.rs, or Debian's rustc), then run 'weft doctor'");
+        var result = ChildProcess.Capture(rustc, [.. select, "-vV"]);
+        var lines = result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        if (result.ExitCode != 0 || LlvmLocator.MajorIn(result.Output) is not { } major) throw new WeftException($"'{rustc} -vV' does not tell its LLVM version:\n{result.Output}{result.Errors}".TrimEnd(), null, ExitCode.Failure);
+        if (major is < LlvmLibrary.OldestMajor or > LlvmLibrary.NewestMajor)
+            throw new WeftException($"this rustc is built on LLVM {major}; Weft works with LLVM {LlvmLibrary.OldestMajor} to {LlvmLibrary.NewestMajor}", "choose another toolchain, for example: weft cargo +stable build");
+        string Field(string name) => lines.First(l => l.StartsWith(name + ": ", StringComparison.Ordinal))[(name.Length + 2)..];
+        var sysroot = ChildProcess.Capture(rustc, [.. select, "--print", "sysroot"]).Output.TrimEnd('\n');
+        return (sysroot, Field("release"), Field("host"), major);
+    }
+
+    // One folder per set of instruments and options: going back and forth between them rebuilds nothing.
+    private static string Variant(BuildOptions options)
+    {
+        var name = options.With.Count == 0 ? "plain" : string.Join('-', options.With);
+        if (options.Options.Count == 0 && options.Skip.Count == 0 && !options.Std) return name;
+        return $"{name}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(options.Fingerprint)))[..8]}";
+    }
+
+    // Cargo cannot see that Weft or its LLVM changed; what they made before is then stale.
+    private static void PrepareFolder(string root, string folder, string identity)
+    {
+        try
+        {
+            Directory.CreateDirectory(root);
+            var tag = Path.Combine(root, "CACHEDIR.TAG");
+            if (!File.Exists(tag)) AtomicFile.Write(tag, "Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by weft.\n"u8);
+            var stamp = Path.Combine(folder, ".weft");
+            if (Directory.Exists(folder) && (!File.Exists(stamp) || File.ReadAllText(stamp) != identity)) Directory.Delete(folder, recursive: true);
+            if (File.Exists(stamp)) return;
+            Directory.CreateDirectory(folder);
+            AtomicFile.Write(stamp, Encoding.UTF8.GetBytes(identity));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new WeftException($"cannot prepare the target folder '{folder}': {e.Message}", "check free space and permissions, or choose another with --target-dir", ExitCode.Failure, e);
+        }
+    }
+
+    private static List<string> GlobalArguments(List<string> rest)
+    {
+        string[] withValue = ["--manifest-path", "--config", "-Z", "-C", "--color"];
+        string[] alone = ["--offline", "--locked", "--frozen"];
+        var found = new List<string>();
+        for (var i = 0; i < rest.Count && rest[i] != "--"; i++)
+            if (withValue.Contains(rest[i]) && i + 1 < rest.Count) found.AddRange([rest[i], rest[++i]]);
+            else if (alone.Contains(rest[i]) || withValue.Any(w => w.StartsWith("--", StringComparison.Ordinal) && rest[i].StartsWith(w + "=", StringComparison.Ordinal))) found.Add(rest[i]);
+        return found;
+    }
+
+    private static int VerbosityOf(List<string> rest)
+    {
+        var own = rest.TakeWhile(a => a != "--").ToList();
+        if (own.Contains("-q") || own.Contains("--quiet")) return -1;
+        var given = own.Count(a => a is "-v" or "--verbose") + 2 * own.Count(a => a == "-vv");
+        return Math.Max(given, int.TryParse(Variable("WEFT_VERBOSE"), out var wanted) ? wanted : 0);
+    }
+
+    private static bool HasFlag(List<string> rest, string name) => rest.TakeWhile(a => a != "--").Any(a => a == name || a.StartsWith(name + "=", StringComparison.Ordinal));
+
+    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+
+    // A JSON string with everything but ASCII escaped is a valid TOML basic string.
+    private static string Toml(string text) => "\"" + JsonEncodedText.Encode(text, System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping) + "\"";
+
 }

@@ -2,7 +2,137 @@ using Weft.Core;
 
 namespace Weft.Toolchain.Cargo;
 
+/// <summary>
+/// The role cargo starts for every crate (RUSTC_WRAPPER). Crates for the host (build scripts, procedural macros), queries
+/// and checks become plain rustc. For the others rustc is asked for bitcode in place of objects; once it is done, the
+/// bitcode in a library is lowered here, that of an executable by the linker role (<see cref="Link.LinkDoor"/>).
+/// </summary>
 public static class RustcWrapper
 {
-    public static int Run(IReadOnlyList<string> arguments, InstrumentSet instruments) => throw new WeftException("not built yet");
+    // What rustc's own optimisation pipeline would do and Weft's does not.
+    private static readonly string[] Unsupported = ["profile-generate", "profile-use", "passes"];
+
+    /// <param name="arguments">rustc, then its arguments, as cargo passes them.</param>
+    /// <param name="instruments">Every instrument there is.</param>
+    public static int Run(IReadOnlyList<string> arguments, InstrumentSet instruments)
+    {
+        var plan = BuildPlan.Read();
+        Terminal.Verbosity = plan.Verbosity;
+        var command = plan.RustcWrapper == null ? arguments.ToList() : [plan.RustcWrapper, .. arguments];
+        var rustc = new RustcArguments(arguments.Skip(1));
+        if (!IsLowered(rustc))
+        {
+            Posix.Execute(command[0], command.Skip(1).ToList());
+            return (int)ExitCode.Failure;
+        }
+        return Compile(plan, command.Take(command.Count - arguments.Count + 1).ToList(), rustc, instruments);
+    }
+
+    // Weft always passes cargo a --target, and cargo passes it on for everything but host crates.
+    private static bool IsLowered(RustcArguments rustc) =>
+        !rustc.IsQuery && rustc.Target != null && rustc.Emit.Contains("link") && !rustc.CrateTypes.Contains("proc-macro");
+
+    private static int Compile(BuildPlan plan, List<string> compiler, RustcArguments rustc, InstrumentSet instruments)
+    {
+        Posix.RequireUtf8Arguments();
+        var weaving = instruments.Weaving(plan.Build);
+        var crate = rustc.CrateName!;
+        RefuseUnsupported(rustc, crate);
+        var settings = rustc.Settings();
+        var link = new LinkPlan
+        {
+            Linker = rustc.Codegen("linker") ?? "cc",
+            Settings = settings,
+            Lto = AsksForLto(rustc),
+            Weave = !IsSkipped(plan, crate),
+        };
+        var bitcodeOnly = rustc.HasCodegen("linker-plugin-lto") && rustc.Codegen("linker-plugin-lto") is not ("no" or "n" or "off" or "false");
+        Rewrite(rustc, weaving, link);
+        var environment = new Dictionary<string, string?>([link.ToEnvironment()]);
+        var exit = ChildProcess.Run(compiler[0], [.. compiler.Skip(1), .. rustc.All], environment);
+        if (exit != 0) return exit;
+        // Cargo builds the crates below an LTO root as bitcode only; the linker role merges them.
+        if (!bitcodeOnly) LowerLibraries(plan, rustc, link, weaving);
+        return 0;
+    }
+
+    private static bool AsksForLto(RustcArguments rustc) => rustc.HasCodegen("lto") && rustc.Codegen("lto") is null or "fat" or "thin" or "yes" or "y" or "on" or "true";
+
+    internal static bool IsSkipped(BuildPlan plan, string crate) => plan.Build.Skip.Any(s => s.Replace('-', '_') == crate);
+
+    private static void RefuseUnsupported(RustcArguments rustc, string crate)
+    {
+        foreach (var name in Unsupported.Where(rustc.HasCodegen))
+            throw new WeftException($"crate '{crate}': -C {name} is work of rustc's own optimiser, which Weft takes the place of", $"build without -C {name}, or this crate with plain cargo");
+        if (rustc.HasUnstable("sanitizer"))
+            throw new WeftException($"crate '{crate}': -Z sanitizer is work of rustc's own optimiser, which Weft takes the place of", "build with plain cargo to use a sanitizer");
+    }
+
+    /// <summary>
+    /// <code>
+    /// -C opt-level=2 -C codegen-units=16 -C linker=clang
+    /// ==> -C opt-level=3 -C linker-plugin-lto -C no-prepopulate-passes -C codegen-units=1 -C linker=weft-linker
+    /// </code>
+    /// opt-level becomes one canonical value only for instruments that count what the front end emits; the level asked
+    /// for then governs the lowering alone.
+    /// </summary>
+    private static void Rewrite(RustcArguments rustc, Weaving weaving, LinkPlan link)
+    {
+        // Without optimisation nothing is inlined between units anyway: keep rustc's many units, which rebuild faster.
+        if (link.Settings.Level != OptLevel.O0)
+        {
+            rustc.RemoveCodegen("codegen-units");
+            rustc.AddCodegen("codegen-units", "1");
+        }
+        if (weaving.WantsCanonicalIr) Canonicalise(rustc, link.Settings.Level);
+        rustc.RemoveCodegen("lto");
+        rustc.RemoveCodegen("split-debuginfo"); // .dwo files are made by code generation; the objects carry all debug information instead
+        rustc.RemoveCodegen("linker-plugin-lto");
+        rustc.AddCodegen("linker-plugin-lto");
+        rustc.AddCodegen("no-prepopulate-passes");
+        AddLinker(rustc);
+        rustc.Add("--cfg", "weft", "--check-cfg", "cfg(weft)");
+        foreach (var instrument in weaving.Instruments) rustc.Add("--cfg", $"weft_{instrument.Name}", "--check-cfg", $"cfg(weft_{instrument.Name})");
+    }
+
+    // Whether assertions are compiled in depends on opt-level where nobody says otherwise: say it, before the level changes.
+    // rustc inlines MIR only in builds that are not incremental, and keeps every named variable in memory for full debug
+    // information: that too must be the same everywhere. Line tables remain.
+    private static void Canonicalise(RustcArguments rustc, OptLevel asked)
+    {
+        if (!rustc.HasCodegen("debug-assertions")) rustc.AddCodegen("debug-assertions", asked == OptLevel.O0 ? "on" : "off");
+        rustc.RemoveCodegen("incremental");
+        if (rustc.Codegen("debuginfo") is "2" or "full" || rustc.TakeShortDebugFlag()) LimitDebugInformation(rustc);
+        rustc.RemoveCodegen("opt-level");
+        rustc.Remove("-O");
+        rustc.AddCodegen("opt-level", "3");
+    }
+
+    private static void LimitDebugInformation(RustcArguments rustc)
+    {
+        rustc.RemoveCodegen("debuginfo");
+        rustc.AddCodegen("debuginfo", "1");
+    }
+
+    // rustc guesses the linker's flavour from its file name; Weft's says nothing, so tell what the real one's would have.
+    private static void AddLinker(RustcArguments rustc)
+    {
+        var linker = rustc.Codegen("linker");
+        rustc.RemoveCodegen("linker");
+        rustc.AddCodegen("linker", WeftFiles.Role("weft-linker"));
+        if (linker == null || rustc.HasCodegen("linker-flavor")) return;
+        var stem = Path.GetFileName(linker);
+        if (stem is "ld.lld" or "rust-lld" or "lld") rustc.AddCodegen("linker-flavor", "ld.lld");
+        else if (stem is "ld" or "ld.bfd" or "ld.gold" or "mold" or "wild" || stem.EndsWith("-ld", StringComparison.Ordinal)) rustc.AddCodegen("linker-flavor", "ld");
+    }
+
+    private static void LowerLibraries(BuildPlan plan, RustcArguments rustc, LinkPlan link, Weaving weaving)
+    {
+        var isStatic = rustc.CrateTypes.Contains("staticlib");
+        if (rustc.OutFolder == null || rustc.IsTest || !(isStatic || rustc.CrateTypes.Any(t => t is "lib" or "rlib" or "dylib"))) return;
+        var stem = Path.Combine(rustc.OutFolder, $"lib{rustc.CrateName}{rustc.Codegen("extra-filename")}");
+        using var door = new Link.BitcodeLowering(plan, link, weaving);
+        if (File.Exists(stem + ".rlib") && rustc.CrateTypes.Any(t => t is "lib" or "rlib")) door.LowerArchive(stem + ".rlib", stem + ".rlib");
+        if (isStatic) door.LowerStaticLibrary(stem + ".a", rustc.Target!);
+    }
 }

@@ -1,8 +1,66 @@
+using System.Text;
 using Weft.Core;
+using Weft.Toolchain.Cargo;
 
 namespace Weft.Toolchain.Link;
 
+/// <summary>
+/// The role rustc starts as its linker: lowers the bitcode among the inputs, adds the runtime, takes out what was meant
+/// for a linker plugin, and calls the linker rustc would have called.
+/// </summary>
 public static class LinkDoor
 {
-    public static int Run(IReadOnlyList<string> arguments, InstrumentSet instruments) => throw new WeftException("not built yet");
+    /// <param name="arguments">The linker's arguments, as rustc passes them.</param>
+    /// <param name="instruments">Every instrument there is.</param>
+    public static int Run(IReadOnlyList<string> arguments, InstrumentSet instruments)
+    {
+        var link = LinkPlan.TryRead() ?? throw new WeftException("not started by weft's compiler wrapper", "this linker only works inside 'weft cargo'");
+        var plan = BuildPlan.Read();
+        Terminal.Verbosity = plan.Verbosity;
+        var weaving = instruments.Weaving(plan.Build);
+        var given = arguments.SelectMany(ResponseFile).ToList();
+        var output = ValueAfter(given, "-o") ?? "a.out";
+        var folder = Directory.CreateDirectory($"{output}.weft-{Environment.ProcessId}").FullName;
+        try
+        {
+            using var lowering = new BitcodeLowering(plan, link, weaving);
+            var job = new LinkJob(plan, link, weaving, lowering, folder);
+            return Link(link.Linker, job.Rewrite(given), folder);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    // A command line can outgrow what the kernel takes; every linker and driver reads @files.
+    private static int Link(string linker, List<string> arguments, string folder)
+    {
+        const int safeLength = 100_000;
+        if (arguments.Sum(a => a.Length + 1) < safeLength) return ChildProcess.Run(linker, arguments);
+        var file = Path.Combine(folder, "arguments");
+        File.WriteAllLines(file, arguments.Select(a => "\"" + a.Replace("\\", "\\\\").Replace("\"", "\\\"") + "\""));
+        return ChildProcess.Run(linker, ["@" + file]);
+    }
+
+    // rustc writes them one argument a line, with backslashes before spaces and backslashes.
+    private static IEnumerable<string> ResponseFile(string argument)
+    {
+        if (!argument.StartsWith('@') || !File.Exists(argument[1..])) return [argument];
+        return File.ReadLines(argument[1..]).Select(Unescape);
+    }
+
+    private static string Unescape(string line)
+    {
+        var text = new StringBuilder();
+        var quoted = line.Length > 1 && line[0] == '"' && line[^1] == '"';
+        for (var i = quoted ? 1 : 0; i < line.Length - (quoted ? 1 : 0); i++)
+        {
+            if (line[i] == '\\' && i + 1 < line.Length) i++;
+            text.Append(line[i]);
+        }
+        return text.ToString();
+    }
+
+    private static string? ValueAfter(List<string> arguments, string name) => arguments.IndexOf(name) is var at and >= 0 && at + 1 < arguments.Count ? arguments[at + 1] : null;
 }

@@ -1,0 +1,127 @@
+using System.Text;
+using Weft.Core;
+using Weft.Toolchain.Cargo;
+
+namespace Weft.Toolchain.Link;
+
+/// <summary>One linker command line on its way from rustc to the linker.</summary>
+internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, BitcodeLowering lowering, string folder)
+{
+    private readonly List<string> arguments = [];
+    private readonly List<LoweringInput> merged = [];
+    private int mergedAt = -1;
+    private int files;
+
+    public List<string> Rewrite(IReadOnlyList<string> given)
+    {
+        LowerObjects(given);
+        if (merged.Count > 0) arguments[mergedAt] = Store("lto.o", lowering.LowerMerged(merged, keep: null));
+        AddRuntime(given);
+        return arguments;
+    }
+
+    private bool IsDriver => !Path.GetFileName(link.Linker).Contains("ld", StringComparison.Ordinal);
+
+    private void LowerObjects(IReadOnlyList<string> given)
+    {
+        var objects = given.Where(a => !a.StartsWith('-') && Bitcode.IsFile(a)).Distinct().ToList();
+        var inputs = objects.Select(o => lowering.Input(Path.GetFileName(o), AtomicFile.Read(o))).ToList();
+        var results = link.Lto ? null : lowering.Lower(inputs);
+        foreach (var argument in given)
+        {
+            var index = objects.IndexOf(argument);
+            if (index >= 0 && results == null) Merge([inputs[index]]);
+            else if (index >= 0) arguments.Add(Store(Path.GetFileName(argument), results![index]));
+            else if (IsArchive(argument)) AddArchive(argument);
+            else if (argument.StartsWith("-Wl,--version-script=", StringComparison.Ordinal) || argument.StartsWith("--version-script=", StringComparison.Ordinal)) AddVersionScript(argument);
+            else if (!IsForPlugin(argument)) arguments.Add(argument);
+        }
+    }
+
+    // For the plugin that would have read the bitcode.
+    private static bool IsForPlugin(string argument) =>
+        argument.StartsWith("-Wl,-plugin-opt", StringComparison.Ordinal) || argument.StartsWith("-plugin-opt", StringComparison.Ordinal) || argument.StartsWith("-Wl,--plugin-opt", StringComparison.Ordinal);
+
+    private static bool IsArchive(string argument) =>
+        !argument.StartsWith('-') && (argument.EndsWith(".rlib", StringComparison.Ordinal) || argument.EndsWith(".a", StringComparison.Ordinal)) && File.Exists(argument);
+
+    private void AddArchive(string path)
+    {
+        var isStandardLibrary = path.StartsWith(plan.Sysroot + "/", StringComparison.Ordinal);
+        if (isStandardLibrary)
+        {
+            var woven = plan.Build.Std && !weaving.IsEmpty && !IsBuiltins(path) ? lowering.WithEmbeddedBitcodeLowered(path) : null;
+            arguments.Add(woven == null ? path : Store(Path.GetFileName(path), ArchiveFile.Write(woven, path)));
+            return;
+        }
+        var members = ArchiveFile.Read(AtomicFile.Read(path), path);
+        if (!members.Any(m => Bitcode.Is(m.Content)))
+        {
+            arguments.Add(path);
+            return;
+        }
+        if (link.Lto) MergeArchive(path, members);
+        else
+        {
+            var lowered = NextFile(Path.GetFileName(path));
+            lowering.LowerArchive(path, lowered);
+            arguments.Add(lowered);
+        }
+    }
+
+    // memcpy, division and the like: called by generated code everywhere, also from inside probes.
+    private static bool IsBuiltins(string path) => Path.GetFileName(path).StartsWith("libcompiler_builtins-", StringComparison.Ordinal);
+
+    private void MergeArchive(string path, List<ArchiveMember> members)
+    {
+        Merge(lowering.Modules(members, path));
+        var others = members.Where(m => !Bitcode.Is(m.Content) && !m.Name.EndsWith(".rmeta", StringComparison.Ordinal)).ToList();
+        if (others.Count > 0) arguments.Add(Store(Path.GetFileName(path), ArchiveFile.Write(others, path)));
+    }
+
+    private void Merge(IEnumerable<LoweringInput> inputs)
+    {
+        if (mergedAt < 0)
+        {
+            mergedAt = arguments.Count;
+            arguments.Add("");
+        }
+        merged.AddRange(inputs);
+    }
+
+    private void AddVersionScript(string argument)
+    {
+        var at = argument.IndexOf('=') + 1;
+        var globs = weaving.Instruments.SelectMany(i => i.SharedSymbols).ToList();
+        if (globs.Count == 0 || !File.Exists(argument[at..]))
+        {
+            arguments.Add(argument);
+            return;
+        }
+        var script = VersionScript.Export(File.ReadAllText(argument[at..]), globs);
+        arguments.Add(argument[..at] + Store("version-script", Encoding.UTF8.GetBytes(script)));
+    }
+
+    private void AddRuntime(IReadOnlyList<string> given)
+    {
+        if (weaving.IsEmpty || given.Contains("-r")) return;
+        var compiler = IsDriver ? link.Linker : "cc";
+        var at = Math.Max(0, arguments.FindIndex(a => a.EndsWith(".o", StringComparison.Ordinal)));
+        arguments.InsertRange(at, new Runtime(lowering.Cache).Objects(compiler, TargetArguments(given), weaving.Instruments.Select(i => i.Name)));
+        if (given.Contains("-shared")) return;
+        foreach (var glob in weaving.Instruments.SelectMany(i => i.SharedSymbols)) arguments.Add($"{(IsDriver ? "-Wl," : "")}--export-dynamic-symbol={glob}");
+    }
+
+    private static List<string> TargetArguments(IReadOnlyList<string> given) =>
+        [.. given.Where(a => a is "-m32" or "-m64" || a.StartsWith("--target=", StringComparison.Ordinal) || a.StartsWith("--sysroot=", StringComparison.Ordinal))];
+
+    private string Store(string name, byte[] content)
+    {
+        var path = NextFile(name);
+        AtomicFile.Write(path, content);
+        return path;
+    }
+
+    // Numbered: two crates may give their members the same name.
+    private string NextFile(string name) => Path.Combine(folder, $"{files++}-{name}");
+}
