@@ -186,6 +186,29 @@ public sealed partial class CargoDoorTests : IDisposable
     }
 
     [Needs("cargo")]
+    public void A_build_that_is_killed_leaves_nothing_that_the_next_one_takes_for_good()
+    {
+        for (var delay = 300; delay < 3000; delay += 700)
+        {
+            using var build = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(Harness.Weft, Words("cargo build -q --release -p app --with metering")) { WorkingDirectory = harness.Folder, RedirectStandardError = true })!;
+            if (!build.WaitForExit(delay)) build.Kill(entireProcessTree: true);
+            build.WaitForExit();
+        }
+        Weft(Words("cargo build -q --release -p app --with metering"));
+        Assert.Equal(ReleaseCount, Report(Binary("release/app")).Total);
+    }
+
+    [Needs("cargo")]
+    public void A_cache_folder_that_cannot_be_made_is_named()
+    {
+        harness.Environment["XDG_CACHE_HOME"] = "/dev/null/cache";
+        var outcome = harness.RunWeft(Words("cargo build -q --release -p app --with metering"));
+        Assert.Equal(101, outcome.ExitCode);
+        Assert.Contains("/dev/null/cache", outcome.Errors, StringComparison.Ordinal);
+        Assert.Contains("XDG_CACHE_HOME", outcome.Errors, StringComparison.Ordinal);
+    }
+
+    [Needs("cargo")]
     public void Paths_with_spaces_and_quotes_work()
     {
         var folder = harness.Path("it's a \"test\" é");

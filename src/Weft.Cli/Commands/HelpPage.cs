@@ -11,9 +11,9 @@ internal static class HelpPage
     {
         ["weft"] = ("The three things people do most",
         [
-            ("weft cargo run --with metering", "build and run a Rust project, counting its work"),
+            ("WEFT_METERING_REPORT=counts.json weft cargo run --with metering", "build and run a Rust project, counting its work"),
             ("weft cc --with=metering -O2 prog.c -o prog", "the same for C, wherever clang or gcc stands now"),
-            ("weft metering report", "show what the last run counted, by thread and function"),
+            ("weft metering report counts.json", "show what that run counted, by thread and function"),
         ]),
         ["weft cargo"] = ("Examples",
         [
@@ -41,9 +41,9 @@ internal static class HelpPage
         ]),
         ["weft metering report"] = ("Examples",
         [
-            ("weft metering report", "weft-out/metering.json as a table"),
-            ("weft metering report --top 5 --functions", "only the five functions that did most"),
-            ("weft metering report --csv > units.csv", "for a spreadsheet"),
+            ("weft metering report counts.json", "what WEFT_METERING_REPORT=counts.json made a program write, as a table"),
+            ("weft metering report counts.json --top 5 --functions", "only the five functions that did most"),
+            ("weft metering report counts.json --csv > units.csv", "for a spreadsheet"),
         ]),
         ["weft install"] = ("Examples",
         [
