@@ -190,7 +190,7 @@ public sealed partial class CargoDoorTests : IDisposable
     {
         for (var delay = 300; delay < 3000; delay += 700)
         {
-            using var build = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(Harness.Weft, Words("cargo build -q --release -p app --with metering")) { WorkingDirectory = harness.Folder, RedirectStandardError = true })!;
+            using var build = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(Harness.Weft, Words("cargo build -q --release -p app --with metering")) { WorkingDirectory = harness.Folder })!;
             if (!build.WaitForExit(delay)) build.Kill(entireProcessTree: true);
             build.WaitForExit();
         }
