@@ -27,8 +27,11 @@ internal static partial class Measured
     /// </summary>
     public static (double CpuRatio, Cost First, Cost Second) InTurn(int rounds, Func<Cost> first, Func<Cost> second)
     {
-        first();
-        second();
+        if (rounds > 1) // once more than counted, to warm caches; a cold build is cold every time
+        {
+            first();
+            second();
+        }
         var pairs = Enumerable.Range(0, rounds).Select(_ => (A: first(), B: second())).ToList();
         return (Median(pairs.Select(p => p.A.Cpu / p.B.Cpu)), MedianCost(pairs.Select(p => p.A)), MedianCost(pairs.Select(p => p.B)));
     }
