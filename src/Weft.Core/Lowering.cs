@@ -57,6 +57,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         using var context = new LlvmContext();
         using var module = Read(context, input, timings);
         WeaveStage(module, stage, timings);
+        if (stage == Stage.Front) AddSizeAttributes(module);
         using (timings.Measure("write")) return module.ToBitcode();
     });
 
@@ -66,7 +67,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         try
         {
             if (input.Weave) WeaveStage(module, Stage.Front, timings);
-            if (settings.Level is OptLevel.Os or OptLevel.Oz) SizeAttributes.Add(module, settings.Level);
+            AddSizeAttributes(module);
             return module;
         }
         catch
@@ -74,6 +75,11 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
             module.Dispose();
             throw;
         }
+    }
+
+    private void AddSizeAttributes(Module module)
+    {
+        if (settings.Level is OptLevel.Os or OptLevel.Oz) SizeAttributes.Add(module, settings.Level);
     }
 
     private static Module Read(LlvmContext context, LoweringInput input, Timings timings)
@@ -151,7 +157,7 @@ internal static class SizeAttributes
     {
         var size = module.Context.EnumAttribute("optsize"u8);
         var minimum = module.Context.EnumAttribute("minsize"u8);
-        foreach (var function in module.Functions.Where(f => !f.IsDeclaration))
+        foreach (var function in module.Functions.Where(f => !f.IsDeclaration && !f.HasAttribute("optnone"u8))) // which excludes them
         {
             function.Add(size);
             if (level == OptLevel.Oz) function.Add(minimum);

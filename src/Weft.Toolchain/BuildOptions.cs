@@ -33,7 +33,8 @@ public sealed record BuildOptions
     /// <param name="arguments">Left with what is not Weft's.</param>
     /// <param name="instruments">Every instrument there is.</param>
     /// <param name="metadata">Lowest precedence: keys as the flags without dashes ("with", "skip", "metering-mode").</param>
-    public static BuildOptions Parse(List<string> arguments, InstrumentSet instruments, IReadOnlyDictionary<string, string>? metadata = null)
+    /// <param name="rust">Look for what only means something to cargo; <c>--std</c> is an option of clang's too.</param>
+    public static BuildOptions Parse(List<string> arguments, InstrumentSet instruments, IReadOnlyDictionary<string, string>? metadata = null, bool rust = true)
     {
         var flags = new FlagReader(arguments);
         string? Setting(string name) => flags.TakeValue("--" + name) ?? Variable(name) ?? metadata?.GetValueOrDefault(name);
@@ -49,8 +50,8 @@ public sealed record BuildOptions
         {
             With = [.. instruments.All.Select(i => i.Name).Where(with.Contains)],
             Options = options,
-            Skip = Words(Setting("skip")),
-            Std = flags.TakeSwitch("--std") || Truth(Variable("std") ?? metadata?.GetValueOrDefault("std")),
+            Skip = rust ? Words(Setting("skip")) : [],
+            Std = rust && (flags.TakeSwitch("--std") || Truth(Variable("std") ?? metadata?.GetValueOrDefault("std"))),
             Timings = flags.TakeSwitch("--weft-timings") || Truth(Variable("timings")),
             Repro = Setting("repro") is { } folder ? Path.GetFullPath(folder) : null,
         };

@@ -1,0 +1,170 @@
+namespace Weft.Toolchain.Clang;
+
+/// <summary>
+/// A <c>clang -cc1</c> command of the plan, and the commands that Weft makes of it. Where clang would go from source to
+/// object in one process, Weft runs the same compiler in steps and weaves between them, as clang's own -save-temps does:
+/// <code>
+/// clang -cc1 -O2 -emit-obj FLAGS -o x.o -x c x.c
+/// ==> clang -cc1 -O2 -emit-llvm-bc -disable-llvm-passes FLAGS -o front.bc -x c x.c
+///     FRONT instruments: front.bc to woven.bc
+///     clang -cc1 -O2 -emit-obj FLAGS -o x.o -x ir woven.bc
+/// or, for BACK instruments,
+///     clang -cc1 -O2 -emit-llvm-bc FLAGS -o optimised.bc -x ir woven.bc
+///     BACK instruments: optimised.bc to woven.bc
+///     clang -cc1 -O2 -emit-obj -disable-llvm-passes FLAGS -o x.o -x ir woven.bc
+/// </code>
+/// </summary>
+internal sealed class Cc1Command
+{
+    private const string Bitcode = "-emit-llvm-bc", NoPasses = "-disable-llvm-passes";
+
+    // What cc1 can be asked to do that ends in a syntax tree, to be read by compilations that must agree on the language.
+    private static readonly HashSet<string> TreeActions = ["-emit-pch", "-emit-module", "-emit-module-interface", "-emit-reduced-module-interface", "-emit-header-unit"];
+
+    private static readonly HashSet<string> CodeActions = ["-emit-obj", "-S", Bitcode, "-emit-llvm"];
+
+    private static readonly HashSet<string> OtherActions =
+        ["-E", "-Eonly", "-M", "-fsyntax-only", "-analyze", "-ast-dump", "-ast-print", "-ast-list", "-ast-view", "-dump-tokens", "-dump-raw-tokens", "-verify-pch", "-emit-codegen-only", "-emit-llvm-only", "-emit-cir", "-emit-interface-stubs", "-emit-html", "-extract-api", "-init-only", "-print-preamble", "-plugin", "-rewrite-objc", "-templight-dump"];
+
+    private static readonly HashSet<string> Unwoven = ["assembler", "assembler-with-cpp", "cuda", "cuda-cpp-output", "hip", "hip-cpp-output", "cl", "clcpp"];
+
+    // The front step has read and written these; the steps after it would write them again, empty.
+    private static readonly HashSet<string> FrontOnlyWithValue = ["-dependency-file", "-MT", "-dependency-dot", "-header-include-file", "-serialize-diagnostic-file", "-include-pch", "-mlink-builtin-bitcode", "-mlink-bitcode-file"];
+
+    private static readonly HashSet<string> FrontOnly = ["-sys-header-deps", "-module-file-deps", "-MP", "-MG", "-MV", "-H", "--show-includes"];
+
+    // Other files that the back end reads or writes: a cached object would not do.
+    private static readonly string[] SideFiles =
+        ["-split-dwarf-output", "-opt-record-", "-stats-file", "-ftime-", "-stack-usage-file", "-coverage-notes-file", "-fprofile-instrument-use-path", "-fprofile-instrument=", "-fprofile-sample-use", "-fbasic-block-sections=list", "-fpass-plugin", "-load", "-save-temps", "-fthinlto-index", "-fsanitize-ignorelist", "-fsanitize-coverage-", "-fdiagnostics-hotness", "-mllvm", "-Rpass", "-fmemory-profile-use", "-fdump", "-print-stats"];
+
+    private readonly IReadOnlyList<string> arguments;
+
+    private Cc1Command(IReadOnlyList<string> arguments, string? action)
+    {
+        this.arguments = arguments;
+        Action = action;
+    }
+
+    /// <summary>Null when the job is none, or of a shape that Weft does not know.</summary>
+    public static Cc1Command? TryRead(DriverJob job)
+    {
+        if (!job.IsCc1 || job.Arguments.Count < 4 || job.Arguments[^3] != "-x") return null;
+        return new(job.Arguments, job.Arguments.LastOrDefault(a => CodeActions.Contains(a) || TreeActions.Contains(a) || OtherActions.Contains(a)));
+    }
+
+    public string? Action { get; }
+
+    /// <summary>As <c>-x</c> names it.</summary>
+    public string Language => arguments[^2];
+
+    public string Input => arguments[^1];
+
+    public bool ReadsIr => Language == "ir";
+
+    /// <summary>Makes code of a language that goes through LLVM, for this machine and not for a graphics card.</summary>
+    public bool IsWoven => Action != null && CodeActions.Contains(Action) && !Unwoven.Contains(Language) && !IsOffload && !IsThinBackend;
+
+    /// <summary>Makes a precompiled header or module.</summary>
+    public bool MakesTree => Action != null && TreeActions.Contains(Action) && !IsOffload;
+
+    /// <summary>Ends in front-end bitcode of its own accord, as the first steps of -save-temps do.</summary>
+    public bool StopsAtFront => Action == Bitcode && arguments.Contains(NoPasses);
+
+    /// <summary>Ends in something that is linked, so that BACK instruments have to have worked on it.</summary>
+    public bool EndsInCode => Action is "-emit-obj" or "-S" || IsLto;
+
+    /// <summary>The step writes nothing but its output, and reads nothing but its input.</summary>
+    public bool IsPure => !arguments.Any(a => SideFiles.Any(s => a.StartsWith(s, StringComparison.Ordinal)));
+
+    /// <summary>"0" to "3", "s" or "z": the level asked for.</summary>
+    public string Level => arguments.LastOrDefault(IsLevel) is { } flag ? flag["-O".Length..] is "" ? "2" : flag["-O".Length..] : "0";
+
+    private bool IsLto => Action == Bitcode && arguments.Any(a => a.StartsWith("-flto", StringComparison.Ordinal));
+
+    private bool IsOffload => arguments.Any(a => a is "-fcuda-is-device" or "-fopenmp-is-target-device" or "-fopenmp-is-device" or "-fsycl-is-device");
+
+    // The back half of a distributed ThinLTO build: what it reads was woven when it was compiled.
+    private bool IsThinBackend => arguments.Any(a => a.StartsWith("-fthinlto-index=", StringComparison.Ordinal));
+
+    /// <summary>Source to bitcode that nothing has optimised.</summary>
+    public List<string> Front(string output, bool canonical)
+    {
+        var list = Rewrite(Bitcode, output, arguments.Where(a => !a.StartsWith("-fembed-bitcode", StringComparison.Ordinal)));
+        AddBeforeInput(list, NoPasses);
+        return ForWeft(list, canonical);
+    }
+
+    /// <summary>Source to optimised bitcode, when only BACK instruments are woven.</summary>
+    public List<string> FrontAndOptimise(string output) => ForWeft(Rewrite(Bitcode, output, arguments), canonical: false);
+
+    /// <summary>The same command, in agreement with the <see cref="Front"/> of others: for precompiled headers, and preprocessing for -save-temps.</summary>
+    public List<string> Agreeing(bool canonical) => ForWeft([.. arguments], canonical);
+
+    /// <summary>Bitcode to optimised bitcode.</summary>
+    public List<string> Optimise(string input, string output) => FromIr(Bitcode, input, output);
+
+    /// <summary>Optimised bitcode to what was asked for.</summary>
+    public List<string> Emit(string input, string output)
+    {
+        var list = FromIr(Action!, input, output);
+        AddBeforeInput(list, NoPasses);
+        return list;
+    }
+
+    /// <summary>Front-end bitcode to what was asked for.</summary>
+    public List<string> Finish(string input, string output) => FromIr(Action!, input, output);
+
+    private List<string> FromIr(string action, string input, string output)
+    {
+        var list = Rewrite(action, output, WithoutFrontOnly());
+        list[^2] = "ir";
+        list[^1] = input;
+        return list;
+    }
+
+    private List<string> Rewrite(string action, string output, IEnumerable<string> from)
+    {
+        List<string> list = [.. from.Where(a => !CodeActions.Contains(a))];
+        list.Insert(1, action);
+        var at = list.LastIndexOf("-o");
+        if (at < 0) AddBeforeInput(list, "-o", output);
+        else list[at + 1] = output;
+        return list;
+    }
+
+    private IEnumerable<string> WithoutFrontOnly()
+    {
+        for (var i = 0; i < arguments.Count; i++)
+            if (FrontOnlyWithValue.Contains(arguments[i])) i++;
+            else if (!FrontOnly.Contains(arguments[i]) && !arguments[i].StartsWith("-ftime-trace", StringComparison.Ordinal)) yield return arguments[i];
+    }
+
+    private static List<string> ForWeft(List<string> list, bool canonical)
+    {
+        if (canonical) Canonicalise(list);
+        // As the last of the system folders: nothing of the user's is hidden by Weft's headers.
+        AddBeforeInput(list, "-internal-isystem", Runtime.IncludeFolder);
+        return list;
+    }
+
+    /// <summary>
+    /// Makes the front end write the same IR at every level, by comparing the plans of all of them:
+    /// <list type="bullet">
+    /// <item>-O0 to -O3, -Os, -Oz and -Og become -O2. That settles the macros __OPTIMIZE__, __OPTIMIZE_SIZE__ and
+    /// __NO_INLINE__, lifetime markers, cleanups, and optnone and noinline on every function at -O0. Size attributes come
+    /// back when the bitcode is woven; the steps after the front work at the level asked for.</item>
+    /// <item>-fextend-variable-liveness, which -Og brings, goes: it loads variables only to keep them alive.</item>
+    /// </list>
+    /// What else depends on the level stays, because only the code generator looks at it: -mframe-pointer, and
+    /// -vectorize-loops and -vectorize-slp.
+    /// </summary>
+    private static void Canonicalise(List<string> list)
+    {
+        list.RemoveAll(a => IsLevel(a) || a.StartsWith("-fextend-variable-liveness", StringComparison.Ordinal));
+        list.Insert(1, "-O2");
+    }
+
+    private static bool IsLevel(string argument) => argument is "-O" or "-O0" or "-O1" or "-O2" or "-O3" or "-Os" or "-Oz" or "-Og" or "-Ofast";
+
+    private static void AddBeforeInput(List<string> list, params ReadOnlySpan<string> words) => list.InsertRange(list.Count - 3, words.ToArray());
+}

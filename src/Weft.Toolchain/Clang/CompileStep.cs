@@ -1,0 +1,93 @@
+using Weft.Core;
+
+namespace Weft.Toolchain.Clang;
+
+/// <summary>One compilation of the plan, with weaving between clang's own steps; see <see cref="Cc1Command"/>.</summary>
+internal sealed class CompileStep
+{
+    private readonly ClangSession session;
+    private readonly DriverJob job;
+    private readonly Cc1Command command;
+    private readonly string output;
+    private readonly bool front, back;
+    private bool listening, spoke;
+
+    /// <param name="session">What the compilations of one plan share.</param>
+    /// <param name="job">The plan's job.</param>
+    /// <param name="command">The same job, understood.</param>
+    /// <param name="continues">Its input is bitcode that an earlier job of the plan has made, with FRONT woven in.</param>
+    public CompileStep(ClangSession session, DriverJob job, Cc1Command command, bool continues)
+    {
+        this.session = session;
+        this.job = job;
+        this.command = command;
+        output = job.Output ?? "-";
+        front = session.WantsFront && !continues;
+        back = session.Weaving.WantsStage(Stage.Back) && command.EndsInCode;
+    }
+
+    public int Run()
+    {
+        if (front) return RunFront();
+        if (!back) return session.Run(job);
+        return command.ReadsIr ? OptimiseAndEmit(command.Input) : EmitOptimised(command.FrontAndOptimise);
+    }
+
+    private int RunFront()
+    {
+        var file = session.Folder.File("front.bc");
+        if (Clang("front", command.Front(file, session.Canonical)) is var exit and not 0) return exit;
+        var bitcode = AtomicFile.Read(file);
+        if (command.StopsAtFront) return Store(Weave(bitcode, Stage.Front));
+        if (!IsCacheable) return Finish(bitcode);
+        var key = session.Key(bitcode, command.Finish("", ""));
+        return session.Cache.TryGet(key) is { } known ? Store(known) : FinishAndKeep(bitcode, key);
+    }
+
+    private int Finish(byte[] bitcode)
+    {
+        var woven = session.Folder.File("woven.bc");
+        AtomicFile.Write(woven, Weave(bitcode, Stage.Front));
+        return back ? OptimiseAndEmit(woven) : Clang("finish", command.Finish(woven, output));
+    }
+
+    // What the back end had to say would be missing from a cached result.
+    private int FinishAndKeep(byte[] bitcode, string key)
+    {
+        listening = true;
+        var exit = Finish(bitcode);
+        if (exit == 0 && !spoke) session.Cache.Put(key, AtomicFile.Read(output));
+        return exit;
+    }
+
+    private int OptimiseAndEmit(string input) => EmitOptimised(file => command.Optimise(input, file));
+
+    private int EmitOptimised(Func<string, List<string>> optimise)
+    {
+        var optimised = session.Folder.File("optimised.bc");
+        if (Clang("optimise", optimise(optimised)) is var exit and not 0) return exit;
+        var woven = session.Folder.File("back.bc");
+        AtomicFile.Write(woven, Weave(AtomicFile.Read(optimised), Stage.Back));
+        return Clang("emit", command.Emit(woven, output));
+    }
+
+    // Not when nothing is woven, which only happens to measure what the steps cost. /dev/null and pipes, which have no
+    // length, are not for replacing.
+    private bool IsCacheable => !session.Weaving.IsEmpty && command.IsPure && output != "-" && (new FileInfo(output) is { Exists: false } or { Length: > 0 }) && !Directory.Exists(output);
+
+    private byte[] Weave(byte[] bitcode, Stage stage) => session.Weave(new LoweringInput(command.Input, bitcode), stage, command.Level);
+
+    private int Clang(string step, List<string> arguments)
+    {
+        using var _ = session.Timings.Measure("clang " + step);
+        var exit = session.Run(new DriverJob(job.Program, arguments), listening, out var heard);
+        spoke |= heard;
+        return exit;
+    }
+
+    private int Store(byte[] content)
+    {
+        AtomicFile.Write(output, content);
+        return 0;
+    }
+}
