@@ -33,7 +33,13 @@ internal sealed record ClangCompiler(string Program, IReadOnlyList<string> Prefi
         throw new WeftException($"clang {major} is too {(major < LlvmLibrary.OldestMajor ? "old" : "new")}: Weft weaves with clang {LlvmLibrary.OldestMajor} to {LlvmLibrary.NewestMajor}", InstallHelp);
     }
 
-    public static WeftException NotClang(string program) =>
+    /// <summary>Throws when the program is something else, which would go on to compile without a word.</summary>
+    public void RequireClang()
+    {
+        if (!ChildProcess.Capture(Program, [.. Prefix, "--version"]).Output.Contains("clang version ", StringComparison.Ordinal)) throw NotClang(Program);
+    }
+
+    private static WeftException NotClang(string program) =>
         new($"'{program}' is not clang: Weft edits LLVM bitcode, which only clang writes", InstallHelp);
 
     private static string InstallHelp => $"install clang-{LlvmLibrary.NewestMajor} or set WEFT_CC; WEFT_DISABLE=1 compiles without Weft";

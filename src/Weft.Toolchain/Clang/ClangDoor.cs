@@ -38,8 +38,9 @@ public static class ClangDoor
         Posix.RequireUtf8Arguments();
         using var folder = new TemporaryFolder();
         var plan = DriverPlan.Ask(compiler, arguments, folder.Path);
-        if (plan == null || (plan.Jobs.Count == 0 && plan.Version.Length > 0)) return null;
-        Check(plan, compiler);
+        if (plan == null || plan.Version.Length == 0) compiler.RequireClang(); // an error in the arguments, or a question such as --version
+        if (plan == null || plan.Jobs.Count == 0) return null;
+        Check(plan);
         if (!PlanRunner.Concerns(plan, weaving)) return null;
         RequireElf(plan.Target);
         Console.Error.Write(arguments.Contains("-v") ? plan.Text : plan.Diagnostics);
@@ -49,10 +50,9 @@ public static class ClangDoor
         return exit;
     }
 
-    private static void Check(DriverPlan plan, ClangCompiler compiler)
+    private static void Check(DriverPlan plan)
     {
-        if (LlvmLocator.MajorIn(plan.Version) is not { } major) throw ClangCompiler.NotClang(compiler.Program);
-        ClangCompiler.RequireSupported(major);
+        ClangCompiler.RequireSupported(LlvmLocator.MajorIn(plan.Version) ?? 0);
         // .NET turned bytes that are not UTF-8 into U+FFFD; clang got its working folder from elsewhere than the arguments.
         if (plan.Text.Contains('\uFFFD')) throw new WeftException("a path on the way to this compilation is not valid UTF-8", "rename the folder, or set WEFT_DISABLE=1 to compile this without Weft");
     }

@@ -71,8 +71,14 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
             failedOutputs.Add(output);
             RemoveResult(output);
         }
-        if (LinkCommand.Is(job)) Terminal.Error($"linker command failed with exit code {exit}", Terminal.Verbosity > 0 ? null : "WEFT_VERBOSE=1 shows the command");
+        if (LinkCommand.Is(job)) Terminal.Error($"linker command failed with exit code {exit}", LinkHelp(job));
         else if (exit > 128) Terminal.Error($"'{Path.GetFileName(job.Program)}' was ended by signal {exit - 128}");
+    }
+
+    private string? LinkHelp(DriverJob link)
+    {
+        if (!session.Weaving.IsEmpty && !link.Arguments.Contains("-lc")) return "Weft's runtime needs the C library; what runs without one, build with WEFT_DISABLE=1";
+        return Terminal.Verbosity > 0 ? null : "WEFT_VERBOSE=1 shows the command";
     }
 
     // As the driver does, which leaves /dev/null and pipes alone: a file without length is one of those, or no loss.
