@@ -11,7 +11,7 @@ public sealed class CPrograms(string cc, string cxx, string variant)
     /// <summary>Lua 5.4: its own makefile. Returns the interpreter.</summary>
     public string Lua()
     {
-        var folder = Copy("lua5.4");
+        var folder = Copy("lua5.4", patched: false); // Debian's patches bring libtool in
         DebianSource.Must("make", [.. Jobs, "-C", "src", $"CC={cc}", "SYSCFLAGS=-DLUA_USE_POSIX -DLUA_USE_DLOPEN", "SYSLIBS=-Wl,-E -ldl", "lua"], folder);
         return Path.Combine(folder, "src/lua");
     }
@@ -46,9 +46,9 @@ public sealed class CPrograms(string cc, string cxx, string variant)
     }
 
     // Each compiler gets a copy of its own: these build systems leave objects beside sources.
-    private string Copy(string package)
+    private string Copy(string package, bool patched = true)
     {
-        var source = DebianSource.Unpack(package);
+        var source = DebianSource.Unpack(package, patched);
         var folder = Path.Combine(DebianSource.Folder, "build", variant, package);
         if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         Directory.CreateDirectory(Path.GetDirectoryName(folder)!);

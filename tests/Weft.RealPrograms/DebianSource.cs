@@ -19,8 +19,8 @@ public static class DebianSource
         Must("apt-get", ["install", "-y", "-qq", "--no-install-recommends", .. missing], Folder);
     }
 
-    /// <summary>Unpacks a Debian source package with its patches; returns the folder.</summary>
-    public static string Unpack(string package)
+    /// <summary>Unpacks a Debian source package with its patches, or as its authors released it; returns the folder.</summary>
+    public static string Unpack(string package, bool patched = true)
     {
         var folder = Path.Combine(Folder, "src", package);
         if (Directory.Exists(folder)) return folder;
@@ -29,7 +29,7 @@ public static class DebianSource
         var download = Directory.CreateDirectory(Path.Combine(Folder, "download", package)).FullName;
         Must("apt-get", ["source", "--download-only", "-qq", package], download);
         Directory.CreateDirectory(Path.GetDirectoryName(folder)!);
-        Must("dpkg-source", ["--no-check", "-x", Directory.GetFiles(download, "*.dsc").Single(), folder + ".new"], download);
+        Must("dpkg-source", ["--no-check", .. patched ? (string[])[] : ["--skip-patches"], "-x", Directory.GetFiles(download, "*.dsc").Single(), folder + ".new"], download);
         Directory.Move(folder + ".new", folder);
         return folder;
     }
