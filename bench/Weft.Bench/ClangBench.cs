@@ -13,7 +13,7 @@ internal static class ClangBench
         var source = DebianSource.Unpack("sqlite3");
         if (!File.Exists(Path.Combine(source, "sqlite3.c")))
         {
-            DebianSource.Must("./configure", ["--disable-tcl"], source);
+            DebianSource.Must("sh", ["./configure", "--disable-tcl"], source);
             DebianSource.Must("make", ["sqlite3.c", "shell.c"], source);
         }
         var folder = Directory.CreateDirectory(Path.Combine(DebianSource.Folder, "bench/sqlite")).FullName;
