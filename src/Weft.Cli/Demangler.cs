@@ -19,11 +19,9 @@ internal static unsafe partial class Demangler
 
     public static string Demangle(string symbol)
     {
-        // LLVM and linkers append ".llvm.1234", ".cold", ".constprop.0"; what follows a dot is not part of the name.
-        var end = symbol.IndexOf('.');
-        var name = end > 0 && !symbol.StartsWith("_ZN", StringComparison.Ordinal) ? symbol[..end] : symbol;
+        var name = Suffix().Replace(symbol, "");
         if (name.StartsWith("_R", StringComparison.Ordinal)) return ByRust(name) ?? symbol;
-        if (name.StartsWith("_Z", StringComparison.Ordinal)) return ByItanium(name) ?? (end > 0 ? ByItanium(symbol[..end]) : null) ?? symbol;
+        if (name.StartsWith("_Z", StringComparison.Ordinal)) return ByItanium(name) ?? symbol;
         return symbol;
     }
 
@@ -80,6 +78,10 @@ internal static unsafe partial class Demangler
                 return function;
         return 0;
     }
+
+    // What optimisers append to the copies they make of a function.
+    [GeneratedRegex(@"(\.(llvm|cold|constprop|isra|part|lto_priv|warm|\d+))+$")]
+    private static partial Regex Suffix();
 
     // Every name of rustc's older scheme ends in a hash.
     [GeneratedRegex("^(.*)::h[0-9a-f]{16}$")]

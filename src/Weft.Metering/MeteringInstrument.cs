@@ -50,7 +50,7 @@ public sealed class MeteringInstrument : IInstrument
 
     public bool WantsCanonicalIr => true;
 
-    public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_metering_*"];
+    public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_metering_*", "weft_metering_*"];
 
     public void Weave(Module module, WeaveContext context)
     {

@@ -8,8 +8,6 @@ namespace Weft.Metering;
 /// <summary>What the runtime wrote when an instrumented program ended.</summary>
 public sealed record MeteringReport(string Program, int Pid, ulong Total, IReadOnlyList<MeteredThread> Threads, IReadOnlyList<MeteredFunction> Functions)
 {
-    public const string DefaultFile = "weft-out/metering.json";
-
     private const string Format = "weft-metering";
     private const int Version = 1;
 
@@ -17,7 +15,7 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, IReadO
     public static MeteringReport Read(string path)
     {
         if (!File.Exists(path))
-            throw new WeftException($"there is no report '{path}'", "a program writes it when it ends: build it with --with metering and run it; WEFT_OUT and WEFT_METERING_REPORT move the file");
+            throw new WeftException($"there is no report '{path}'", "a program writes it when it ends: build it with --with metering and run it with WEFT_METERING_REPORT=FILE");
         try
         {
             using var document = JsonDocument.Parse(AtomicFile.Read(path));

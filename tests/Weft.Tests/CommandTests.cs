@@ -89,6 +89,27 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public void Where_it_happened_is_shown_on_demand_only()
+    {
+        Harness.AssertToldWell(harness.RunWeft("metering", "report", "nowhere"), ExitCode.Failure, "nowhere");
+        harness.Environment["WEFT_BACKTRACE"] = "1";
+        var outcome = harness.RunWeft("metering", "report", "nowhere");
+        Assert.Contains("   at Weft.", outcome.Errors);
+        Assert.Contains("error: there is no report 'nowhere'", outcome.Errors);
+    }
+
+    [Fact]
+    public void The_launcher_works_from_anywhere_and_is_silent_when_nothing_is_to_be_built()
+    {
+        File.CreateSymbolicLink(harness.Path("link to weft"), Path.Combine(Harness.Root, "weft"));
+        var outcome = harness.Must(harness.Path("link to weft"), "--version");
+        Assert.Equal(harness.Must(Harness.Weft, "--version").Output, outcome.Output);
+        Assert.Empty(outcome.Errors);
+        harness.Environment["HOME"] = null;
+        Assert.Equal((int)ExitCode.Usage, harness.Run(harness.Path("link to weft"), "frobnicate").ExitCode);
+    }
+
+    [Fact]
     public void A_reader_that_leaves_early_is_no_error()
     {
         var outcome = harness.Run("bash", "-c", $"set -o pipefail; for i in 1 2 3; do '{Harness.Weft}' help lower | true || exit 1; done");

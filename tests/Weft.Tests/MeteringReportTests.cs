@@ -25,8 +25,8 @@ public sealed class MeteringReportTests : IDisposable
     [Fact]
     public void The_table_has_total_threads_and_functions_largest_first()
     {
-        harness.Write("weft-out/metering.json", Report);
-        var lines = harness.Must(Harness.Weft, "metering", "report").Output.Split('\n');
+        harness.Write("counts.json", Report);
+        var lines = harness.Must(Harness.Weft, "metering", "report", "counts.json").Output.Split('\n');
         Assert.Equal("/tmp/prog (process 12): 1,000 units", lines[0]);
         Assert.Contains("    900   90.0%  0 main (running)", lines);
         Assert.Contains("    100   10.0%  1 worker", lines);
@@ -82,16 +82,20 @@ public sealed class MeteringReportTests : IDisposable
     }
 
     [Fact]
-    public void WEFT_OUT_moves_the_default()
+    public void Without_a_file_it_is_what_the_variable_names()
     {
         harness.Write("elsewhere/metering.json", Report);
-        harness.Environment["WEFT_OUT"] = "elsewhere";
+        harness.Environment["WEFT_METERING_REPORT"] = "elsewhere/metering.json";
         Assert.Contains("1,000 units", harness.Must(Harness.Weft, "metering", "report").Output);
     }
 
     [Fact]
     public void A_missing_report_says_how_one_is_made() =>
-        Harness.AssertToldWell(harness.RunWeft("metering", "report"), ExitCode.Failure, "weft-out/metering.json", "--with metering");
+        Harness.AssertToldWell(harness.RunWeft("metering", "report", "counts.json"), ExitCode.Failure, "counts.json", "--with metering");
+
+    [Fact]
+    public void Without_a_file_and_a_variable_it_asks_for_one() =>
+        Harness.AssertToldWell(harness.RunWeft("metering", "report"), ExitCode.Usage, "WEFT_METERING_REPORT");
 
     [Fact]
     public void Cut_short_anywhere_it_is_told_with_its_name()

@@ -9,7 +9,7 @@ internal static class Doors
     {
         var command = new Command("cargo", "Run cargo with instruments woven into what it builds.\n\nEvery cargo command and option works as before; 'weft cargo build --help' shows cargo's own.")
         {
-            new Argument<string[]>("cargo") { HelpName = "CARGO-COMMAND [CARGO OPTIONS] [-- PROGRAM ARGUMENTS]", Description = "build, run, test, bench and all others" },
+            new Argument<string[]>("cargo") { Hidden = true },
         };
         command.TreatUnmatchedTokensAsErrors = false;
         foreach (var option in Build(std: true)) command.Add(option);
@@ -20,7 +20,7 @@ internal static class Doors
     {
         var command = new Command(name, $"Compile and link {language} as clang does, with instruments woven in.\n\nTakes clang's own options; 'weft {name} --help' shows them.")
         {
-            new Argument<string[]>("clang") { HelpName = "CLANG OPTIONS AND FILES", Description = "as for clang or gcc" },
+            new Argument<string[]>("clang") { Hidden = true },
         };
         command.TreatUnmatchedTokensAsErrors = false;
         foreach (var option in Build(std: false)) command.Add(option);

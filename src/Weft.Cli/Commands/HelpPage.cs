@@ -11,9 +11,9 @@ internal static class HelpPage
     {
         ["weft"] = ("The three things people do most",
         [
-            ("weft cargo run --with metering", "build and run a Rust project, counting its work"),
+            ("WEFT_METERING_REPORT=counts.json weft cargo run --with metering", "build and run a Rust project, counting its work"),
             ("weft cc --with=metering -O2 prog.c -o prog", "the same for C, wherever clang or gcc stands now"),
-            ("weft metering report", "show what the last run counted, by thread and function"),
+            ("weft metering report counts.json", "show what that run counted, by thread and function"),
         ]),
         ["weft cargo"] = ("Examples",
         [
@@ -41,9 +41,9 @@ internal static class HelpPage
         ]),
         ["weft metering report"] = ("Examples",
         [
-            ("weft metering report", "weft-out/metering.json as a table"),
-            ("weft metering report --top 5 --functions", "only the five functions that did most"),
-            ("weft metering report --csv > units.csv", "for a spreadsheet"),
+            ("weft metering report counts.json", "what WEFT_METERING_REPORT=counts.json made a program write, as a table"),
+            ("weft metering report counts.json --top 5 --functions", "only the five functions that did most"),
+            ("weft metering report counts.json --csv > units.csv", "for a spreadsheet"),
         ]),
         ["weft install"] = ("Examples",
         [
@@ -56,15 +56,22 @@ internal static class HelpPage
         ]),
     };
 
+    private static readonly Dictionary<string, string> Usages = new()
+    {
+        ["weft cargo"] = "weft cargo COMMAND [OPTIONS] [CARGO OPTIONS] [-- PROGRAM ARGUMENTS]",
+        ["weft cc"] = "weft cc [OPTIONS] [CLANG OPTIONS] FILES",
+        ["weft c++"] = "weft c++ [OPTIONS] [CLANG OPTIONS] FILES",
+    };
+
     public static string PathOf(Command command) => command.Parents.OfType<Command>().FirstOrDefault() is { } parent ? $"{PathOf(parent)} {command.Name}" : "weft";
 
     public static void Write(Command command, TextWriter output)
     {
         var path = PathOf(command);
-        output.Write(command.Description + "\n\nUsage: " + Usage(command, path) + "\n");
+        output.Write(command.Description + "\n\nUsage: " + (Usages.GetValueOrDefault(path) ?? Usage(command, path)) + "\n");
         if (Examples.TryGetValue(path, out var examples)) Section(output, examples.Title, examples.Lines);
         Section(output, "Commands", command.Subcommands.Where(c => !c.Hidden).Select(c => (c.Name, FirstLine(c.Description))));
-        Section(output, "Arguments", command.Arguments.Select(a => (Label(a), a.Description ?? "")));
+        Section(output, "Arguments", command.Arguments.Where(a => !a.Hidden).Select(a => (Label(a), a.Description ?? "")));
         Section(output, "Options", Options(command).Select(o => (Label(o), o.Description ?? "")));
         if (command is RootCommand) output.Write("\nExit codes: those of the program that was run; 1 a check failed, 2 usage, 101 Weft's own failure.\n");
     }

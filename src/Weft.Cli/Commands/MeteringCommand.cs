@@ -10,7 +10,7 @@ internal static class MeteringCommand
 
     private static Command Report()
     {
-        var file = new Argument<string?>("FILE") { Description = $"The report a program wrote [default: {MeteringReport.DefaultFile}, below WEFT_OUT if that is set]", Arity = ArgumentArity.ZeroOrOne };
+        var file = new Argument<string?>("FILE") { Description = "The report a program wrote [default: what WEFT_METERING_REPORT names]", Arity = ArgumentArity.ZeroOrOne };
         var json = new Option<bool>("--json") { Description = "Print JSON, with demangled names" };
         var csv = new Option<bool>("--csv") { Description = "Print comma-separated values: of functions, or of threads with --threads" };
         var top = new Option<int?>("--top") { HelpName = "N", Description = "Print the N largest only [default: 20 in tables, all elsewhere]" };
@@ -34,5 +34,7 @@ internal static class MeteringCommand
         return command;
     }
 
-    private static string DefaultFile() => Environment.GetEnvironmentVariable("WEFT_OUT") is { Length: > 0 } folder ? Path.Combine(folder, Path.GetFileName(MeteringReport.DefaultFile)) : MeteringReport.DefaultFile;
+    private static string DefaultFile() => Environment.GetEnvironmentVariable("WEFT_METERING_REPORT") is { Length: > 0 } file
+        ? file
+        : throw WeftException.Usage("which report?", "name the file that WEFT_METERING_REPORT named when the program ran: weft metering report counts.json");
 }

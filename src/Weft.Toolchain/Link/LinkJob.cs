@@ -108,7 +108,12 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
         var compiler = IsDriver ? link.Linker : "cc";
         var at = Math.Max(0, arguments.FindIndex(a => a.EndsWith(".o", StringComparison.Ordinal)));
         arguments.InsertRange(at, new Runtime(lowering.Cache).Objects(compiler, TargetArguments(given), weaving.Instruments.Select(i => i.Name)));
-        if (given.Contains("-shared")) return;
+        if (given.Contains("-shared"))
+        {
+            // The runtime's shared state must not be bound to this library's own copy.
+            if (given.Any(a => a.EndsWith("-Bsymbolic", StringComparison.Ordinal))) arguments.Add(IsDriver ? "-Wl,-Bno-symbolic" : "-Bno-symbolic");
+            return;
+        }
         foreach (var glob in weaving.Instruments.SelectMany(i => i.SharedSymbols)) arguments.Add($"{(IsDriver ? "-Wl," : "")}--export-dynamic-symbol={glob}");
     }
 

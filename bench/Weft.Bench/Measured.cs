@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Weft.Core;
+
+namespace Weft.Bench;
+
+/// <summary>What one command cost: seconds of wall time and of CPU time, its own and its children's.</summary>
+internal readonly record struct Cost(double Wall, double Cpu, long PeakKilobytes);
+
+internal static partial class Measured
+{
+    /// <summary>Runs a command that has to succeed, its output thrown away.</summary>
+    public static Cost Run(string program, IReadOnlyList<string> arguments, string folder, IReadOnlyDictionary<string, string?>? environment = null)
+    {
+        var before = ChildrenUsage();
+        var start = Stopwatch.GetTimestamp();
+        var result = ChildProcess.Capture(program, arguments, environment, folder);
+        var wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        if (result.ExitCode != 0) throw new WeftException($"{program} {string.Join(' ', arguments)} failed with {result.ExitCode}:\n{result.Errors}");
+        var after = ChildrenUsage();
+        return new Cost(wall, after.Cpu - before.Cpu, after.PeakKilobytes);
+    }
+
+    /// <summary>
+    /// Runs two commands in turn, so that both meet the same weather, and gives the median of each pair's ratio
+    /// first/second together with the median costs.
+    /// </summary>
+    public static (double CpuRatio, Cost First, Cost Second) InTurn(int rounds, Func<Cost> first, Func<Cost> second)
+    {
+        if (rounds > 1) // once more than counted, to warm caches; a cold build is cold every time
+        {
+            first();
+            second();
+        }
+        var pairs = Enumerable.Range(0, rounds).Select(_ => (A: first(), B: second())).ToList();
+        return (Median(pairs.Select(p => p.A.Cpu / p.B.Cpu)), MedianCost(pairs.Select(p => p.A)), MedianCost(pairs.Select(p => p.B)));
+    }
+
+    public static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToList();
+        return sorted.Count % 2 == 1 ? sorted[sorted.Count / 2] : (sorted[sorted.Count / 2 - 1] + sorted[sorted.Count / 2]) / 2;
+    }
+
+    /// <summary>Size of .text and read-only data, as binutils' size counts it.</summary>
+    public static long Text(string file) => long.Parse(ChildProcess.Capture("size", [file]).Output.Split('\n')[1].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[0]);
+
+    private static Cost MedianCost(IEnumerable<Cost> costs)
+    {
+        var list = costs.ToList();
+        return new Cost(Median(list.Select(c => c.Wall)), Median(list.Select(c => c.Cpu)), list.Max(c => c.PeakKilobytes));
+    }
+
+    private static unsafe Cost ChildrenUsage()
+    {
+        // struct rusage: ru_utime, ru_stime (two longs each), ru_maxrss, ...
+        const int children = -1;
+        var usage = stackalloc long[18];
+        _ = getrusage(children, usage);
+        return new Cost(0, usage[0] + usage[2] + (usage[1] + usage[3]) / 1e6, usage[4]);
+    }
+
+    [LibraryImport("libc")]
+    private static unsafe partial int getrusage(int who, long* usage);
+}

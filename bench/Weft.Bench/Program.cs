@@ -1,0 +1,15 @@
+using Weft.Bench;
+using Weft.Core;
+
+// dotnet run -c Release --project bench/Weft.Bench -- [cargo] [clang]: Markdown tables on stdout, progress on stderr.
+try
+{
+    if (args.Length == 0 || args.Contains("cargo")) CargoBench.Run();
+    if (args.Length == 0 || args.Contains("clang")) ClangBench.Run();
+    return 0;
+}
+catch (WeftException e)
+{
+    Terminal.Error(e.Message, e.Help);
+    return (int)e.ExitCode;
+}

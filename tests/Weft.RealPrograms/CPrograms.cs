@@ -1,0 +1,58 @@
+namespace Weft.RealPrograms;
+
+/// <summary>C and C++ programs as Debian has them, built through their own build systems with a compiler of the caller's choice.</summary>
+/// <param name="cc">What CC is set to, with arguments if any.</param>
+/// <param name="cxx">What CXX is set to.</param>
+/// <param name="variant">Name of the build folder.</param>
+public sealed class CPrograms(string cc, string cxx, string variant)
+{
+    private static readonly string[] Jobs = ["-j", Environment.ProcessorCount.ToString()];
+
+    /// <summary>Lua 5.4: its own makefile. Returns the interpreter.</summary>
+    public string Lua()
+    {
+        var folder = Copy("lua5.4", patched: false); // Debian's patches bring libtool in
+        DebianSource.Must("make", [.. Jobs, "-C", "src", $"CC={cc}", "SYSCFLAGS=-DLUA_USE_POSIX -DLUA_USE_DLOPEN", "SYSLIBS=-Wl,-E -ldl", "lua"], folder);
+        return Path.Combine(folder, "src/lua");
+    }
+
+    /// <summary>zlib: configure, make, and its own check. Returns what the check printed.</summary>
+    public string ZlibCheck()
+    {
+        var folder = Copy("zlib");
+        DebianSource.Must("sh", ["./configure"], folder, new Dictionary<string, string?> { ["CC"] = cc });
+        return DebianSource.Must("make", [.. Jobs, "check"], folder);
+    }
+
+    /// <summary>SQLite's shell from the amalgamation that its own makefile makes. Returns the shell.</summary>
+    public string Sqlite()
+    {
+        DebianSource.Install("tcl", "make", "gcc");
+        var folder = Copy("sqlite3");
+        DebianSource.Must("sh", ["./configure", "--disable-tcl", "--disable-shared", "--disable-readline"], folder, new Dictionary<string, string?> { ["CC"] = cc });
+        DebianSource.Must("make", [.. Jobs, "sqlite3"], folder);
+        return Path.Combine(folder, "sqlite3");
+    }
+
+    /// <summary>{fmt}: CMake, templates and exceptions, its own tests. Returns what ctest printed.</summary>
+    public string FmtTests()
+    {
+        DebianSource.Install("cmake", "googletest");
+        var folder = Copy("fmtlib");
+        var build = Path.Combine(folder, "weft-build");
+        DebianSource.Must("cmake", ["-S", ".", "-B", build, "-DCMAKE_BUILD_TYPE=Release", $"-DCMAKE_CXX_COMPILER={cxx}", $"-DCMAKE_C_COMPILER={cc}", "-DFMT_DOC=OFF", "-DFMT_FUZZ=OFF"], folder);
+        DebianSource.Must("cmake", ["--build", build, .. Jobs], folder);
+        return DebianSource.Must("ctest", ["--output-on-failure"], build);
+    }
+
+    // Each compiler gets a copy of its own: these build systems leave objects beside sources.
+    private string Copy(string package, bool patched = true)
+    {
+        var source = DebianSource.Unpack(package, patched);
+        var folder = Path.Combine(DebianSource.Folder, "build", variant, package);
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        Directory.CreateDirectory(Path.GetDirectoryName(folder)!);
+        DebianSource.Must("cp", ["-r", source, folder], DebianSource.Folder);
+        return folder;
+    }
+}
