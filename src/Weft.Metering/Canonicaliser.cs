@@ -16,7 +16,8 @@ internal static class Canonicaliser
 {
     public static void Run(Module module)
     {
-        module.RunPasses("elim-avail-extern", machine: null, default);
+        // Inline first what must be: libstdc++ has always_inline members of extern templates that exist nowhere else.
+        module.RunPasses("always-inline,elim-avail-extern", machine: null, default);
         uint memory = Llvm.Attribute.Kind("memory"u8), speculatable = Llvm.Attribute.Kind("speculatable"u8);
         uint builtin = Llvm.Attribute.Kind("builtin"u8), allocation = Llvm.Attribute.Kind("allockind"u8);
         var isConstant = Function.LookupIntrinsic("llvm.is.constant"u8);

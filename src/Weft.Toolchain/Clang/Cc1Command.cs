@@ -7,12 +7,14 @@ namespace Weft.Toolchain.Clang;
 /// clang -cc1 -O2 -emit-obj FLAGS -o x.o -x c x.c
 /// ==> clang -cc1 -O2 -emit-llvm-bc -disable-llvm-passes FLAGS -o front.bc -x c x.c
 ///     FRONT instruments: front.bc to woven.bc
-///     clang -cc1 -O2 -emit-obj FLAGS -o x.o -x ir woven.bc
+///     clang -cc1 -O2 -emit-obj FLAGS -ivfsoverlay overlay -o x.o -x ir x.c
 /// or, for BACK instruments,
-///     clang -cc1 -O2 -emit-llvm-bc FLAGS -o optimised.bc -x ir woven.bc
+///     clang -cc1 -O2 -emit-llvm-bc FLAGS -ivfsoverlay overlay -o optimised.bc -x ir x.c
 ///     BACK instruments: optimised.bc to woven.bc
-///     clang -cc1 -O2 -emit-obj -disable-llvm-passes FLAGS -o x.o -x ir woven.bc
+///     clang -cc1 -O2 -emit-obj -disable-llvm-passes FLAGS -ivfsoverlay overlay -o x.o -x ir x.c
 /// </code>
+/// The overlay (<see cref="IrFile"/>) shows clang woven.bc under the name of the source, since some passes write the name
+/// of what they work on into the object. With nothing to weave the object is the same, byte for byte, as in one process.
 /// </summary>
 internal sealed class Cc1Command
 {
@@ -101,10 +103,10 @@ internal sealed class Cc1Command
     public List<string> Agreeing(bool canonical) => ForWeft([.. arguments], canonical);
 
     /// <summary>Bitcode to optimised bitcode.</summary>
-    public List<string> Optimise(string input, string output) => FromIr(Bitcode, input, output);
+    public List<string> Optimise(IrFile input, string output) => FromIr(Bitcode, input, output);
 
     /// <summary>Optimised bitcode to what was asked for.</summary>
-    public List<string> Emit(string input, string output)
+    public List<string> Emit(IrFile input, string output)
     {
         var list = FromIr(Action!, input, output);
         AddBeforeInput(list, NoPasses);
@@ -112,13 +114,14 @@ internal sealed class Cc1Command
     }
 
     /// <summary>Front-end bitcode to what was asked for.</summary>
-    public List<string> Finish(string input, string output) => FromIr(Action!, input, output);
+    public List<string> Finish(IrFile input, string output) => FromIr(Action!, input, output);
 
-    private List<string> FromIr(string action, string input, string output)
+    private List<string> FromIr(string action, IrFile input, string output)
     {
         var list = Rewrite(action, output, WithoutFrontOnly());
         list[^2] = "ir";
-        list[^1] = input;
+        list[^1] = input.Name;
+        if (input.Overlay != null) AddBeforeInput(list, "-ivfsoverlay", input.Overlay);
         return list;
     }
 

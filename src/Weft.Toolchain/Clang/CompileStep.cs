@@ -30,7 +30,7 @@ internal sealed class CompileStep
     {
         if (front) return RunFront();
         if (!back) return session.Run(job);
-        return command.ReadsIr ? OptimiseAndEmit(command.Input) : EmitOptimised(command.FrontAndOptimise);
+        return command.ReadsIr ? OptimiseAndEmit(new IrFile(command.Input)) : EmitOptimised(command.FrontAndOptimise);
     }
 
     private int RunFront()
@@ -40,14 +40,13 @@ internal sealed class CompileStep
         var bitcode = AtomicFile.Read(file);
         if (command.StopsAtFront) return Store(Weave(bitcode, Stage.Front));
         if (!IsCacheable) return Finish(bitcode);
-        var key = session.Key(bitcode, command.Finish("", ""));
+        var key = session.Key(bitcode, command.Finish(new IrFile(command.Input), ""));
         return session.Cache.TryGet(key) is { } known ? Store(known) : FinishAndKeep(bitcode, key);
     }
 
     private int Finish(byte[] bitcode)
     {
-        var woven = session.Folder.File("woven.bc");
-        AtomicFile.Write(woven, Weave(bitcode, Stage.Front));
+        var woven = Store(bitcode, Stage.Front);
         return back ? OptimiseAndEmit(woven) : Clang("finish", command.Finish(woven, output));
     }
 
@@ -60,16 +59,16 @@ internal sealed class CompileStep
         return exit;
     }
 
-    private int OptimiseAndEmit(string input) => EmitOptimised(file => command.Optimise(input, file));
+    private int OptimiseAndEmit(IrFile input) => EmitOptimised(file => command.Optimise(input, file));
 
     private int EmitOptimised(Func<string, List<string>> optimise)
     {
         var optimised = session.Folder.File("optimised.bc");
         if (Clang("optimise", optimise(optimised)) is var exit and not 0) return exit;
-        var woven = session.Folder.File("back.bc");
-        AtomicFile.Write(woven, Weave(AtomicFile.Read(optimised), Stage.Back));
-        return Clang("emit", command.Emit(woven, output));
+        return Clang("emit", command.Emit(Store(AtomicFile.Read(optimised), Stage.Back), output));
     }
+
+    private IrFile Store(byte[] bitcode, Stage stage) => IrFile.Store(command.Input, Weave(bitcode, stage), session.Folder);
 
     // Not when nothing is woven, which only happens to measure what the steps cost. /dev/null and pipes, which have no
     // length, are not for replacing.
