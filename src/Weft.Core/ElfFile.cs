@@ -22,7 +22,10 @@ public sealed class ElfFile
         Guarded(() => { ReadSections(); return 0; });
     }
 
-    private readonly record struct Section(string Name, uint Type, long Offset, long Size, uint Link);
+    private sealed record Section(uint NameAt, uint Type, long Offset, long Size, uint Link)
+    {
+        public string Name { get; set; } = "";
+    }
 
     /// <summary>Null when the data is not an ELF file this class reads.</summary>
     /// <exception cref="WeftException">An ELF file whose tables point outside it.</exception>
@@ -70,15 +73,14 @@ public sealed class ElfFile
         if (count == 0) count = checked((int)(wide ? (long)U64(table + 32) : U32(table + 20))); // more than 65,279 sections
         if (names == 0xFFFF) names = (int)U32(table + (wide ? 40 : 24));
         if (entry < (wide ? 64 : 40) || count > data.Length / entry) throw new OverflowException();
-        var raw = new List<(uint Name, Section Section)>();
         for (var i = 0; i < count; i++)
         {
             var at = table + i * entry;
-            raw.Add((U32(at), wide
-                ? new Section("", U32(at + 4), (long)U64(at + 24), (long)U64(at + 32), U32(at + 40))
-                : new Section("", U32(at + 4), U32(at + 16), U32(at + 20), U32(at + 24))));
+            sections.Add(wide
+                ? new Section(U32(at), U32(at + 4), (long)U64(at + 24), (long)U64(at + 32), U32(at + 40))
+                : new Section(U32(at), U32(at + 4), U32(at + 16), U32(at + 20), U32(at + 24)));
         }
-        foreach (var (name, section) in raw) sections.Add(section with { Name = Text(raw[names].Section, name) });
+        foreach (var section in sections) section.Name = Text(sections[names], section.NameAt);
     }
 
     private T Guarded<T>(Func<T> read)

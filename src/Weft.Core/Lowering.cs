@@ -92,13 +92,13 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
     private void PreLink(Module module, TargetMachine machine, Timings timings)
     {
         using var _ = timings.Measure("optimise");
-        module.RunPasses(settings.Level == OptLevel.O0 ? "default<O0>" : $"lto-pre-link<{settings.Level}>", machine, PassOptions);
+        module.RunPasses(settings.Level == OptLevel.O0 ? "default<O0>" : $"lto-pre-link<{settings.LevelName}>", machine, PassOptions);
     }
 
     private string LtoPipeline(IReadOnlyCollection<string>? keep)
     {
         var internalise = keep == null ? "" : $"internalize<{string.Join(';', keep.Select(name => "preserve-gv=" + name))}>,";
-        return internalise + (settings.Level == OptLevel.O0 ? "globaldce" : $"lto<{settings.Level}>");
+        return internalise + (settings.Level == OptLevel.O0 ? "globaldce" : $"lto<{settings.LevelName}>");
     }
 
     private byte[] Emit(Module module, TargetMachine machine, bool weave, Timings timings)

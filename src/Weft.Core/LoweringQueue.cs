@@ -25,6 +25,7 @@ public sealed class LoweringQueue(LoweringSettings settings, Weaving weaving, Lo
     /// <summary>Object code for each input, in order.</summary>
     public byte[][] LowerAll(IReadOnlyList<LoweringInput> inputs)
     {
+        if (inputs.Count == 1) return [LowerOne(inputs[0])]; // most crates; starting the thread pool costs a small one more than its lowering
         var results = new byte[inputs.Count][];
         var budget = new MemoryBudget(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);
         var done = 0;
@@ -35,7 +36,7 @@ public sealed class LoweringQueue(LoweringSettings settings, Weaving weaving, Lo
             Parallel.ForEach(order, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, i =>
             {
                 using (budget.Reserve(inputs[i].Bitcode.Length * MemoryPerBitcodeByte)) results[i] = LowerOne(inputs[i]);
-                if (inputs.Count > 1) Terminal.Progress($"{"Lowering".PadLeft(12)} {Interlocked.Increment(ref done)}/{inputs.Count} {inputs[i].Name}");
+                Terminal.Progress($"{"Lowering".PadLeft(12)} {Interlocked.Increment(ref done)}/{inputs.Count} {inputs[i].Name}");
             });
         }
         catch (AggregateException e)

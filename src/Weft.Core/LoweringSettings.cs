@@ -37,7 +37,10 @@ public sealed record LoweringSettings
 
     internal bool Vectorise => Level is OptLevel.O2 or OptLevel.O3;
 
-    internal string Pipeline => $"default<{Level}>";
+    /// <summary>"O2", as pipelines are spelled.</summary>
+    internal string LevelName => Level.ToString();
+
+    internal string Pipeline => $"default<{LevelName}>";
 
     internal CodegenLevel CodegenLevel => Level switch
     {
@@ -60,5 +63,5 @@ public sealed record LoweringSettings
     };
 
     /// <summary>Text that differs whenever the settings differ.</summary>
-    public string Fingerprint => $"{Level};{Cpu};{Features};{Relocation};{CodeModel};{Sections};{MergeFunctions};{Triple};{Emit};{string.Join(' ', LlvmArguments)}";
+    public string Fingerprint => $"{(int)Level};{Cpu};{Features};{(int?)Relocation ?? -1};{(int)CodeModel};{Sections};{MergeFunctions};{Triple};{(int)Emit};{string.Join(' ', LlvmArguments)}";
 }

@@ -8,9 +8,12 @@ namespace Weft.Core;
 /// C API has no switch for it.
 /// <code>
 /// define void @f()                          define void @f() section ".text.f"
+/// define void @h() ; with a switch          define void @h() section ".text.h" comdat ; $h = comdat nodeduplicate
 /// @g = global i32 1                 ==>     @g = global i32 1, section ".data.g"
 /// @s = private unnamed_addr constant [3 x i8] c"ab\00"   (left: the linker merges it with its equals)
 /// </code>
+/// The group of one is for the jump table, which LLVM gives a section of its own for a member of a group only: in the
+/// common .rodata, the tables keep every function they point into from being dropped by the linker.
 /// Left alone: what names a section already, comdat members (their group is the unit the linker drops), thread-locals,
 /// and constants that LLVM places in mergeable sections.
 /// </summary>
@@ -20,11 +23,23 @@ internal static class Sections
     {
         if (!IsElf(module.Triple)) return;
         foreach (var function in module.Functions)
-            if (!function.IsDeclaration && !function.HasSection && !function.HasComdat && function.Linkage != Linkage.AvailableExternally)
-                function.AsValue.AsGlobal.SetSection(Named(function.HasAttribute("cold"u8) ? ".text.unlikely." : ".text.", function.AsValue));
+        {
+            if (function.IsDeclaration || function.HasSection || function.HasComdat || function.Linkage == Linkage.AvailableExternally) continue;
+            if (MayHaveJumpTable(function)) function.MakeGroup();
+            function.AsValue.AsGlobal.SetSection(Named(function.HasAttribute("cold"u8) ? ".text.unlikely." : ".text.", function.AsValue));
+        }
         foreach (var global in module.Globals)
             if (PrefixFor(global) is { } prefix)
                 global.SetSection(Named(prefix, global.AsValue));
+    }
+
+    private static bool MayHaveJumpTable(Function function)
+    {
+        if (function.Linkage == Linkage.Private) return false; // its name is no symbol that a group could go by
+        foreach (var block in function.Blocks)
+            if (block.Terminator.Opcode == Opcode.Switch)
+                return true;
+        return false;
     }
 
     private static bool IsElf(string triple) => !triple.Contains("windows") && !triple.Contains("darwin") && !triple.Contains("macos") && !triple.Contains("wasm") && !triple.Contains("cygwin");

@@ -27,6 +27,7 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     {
         get
         {
+            if (Options.Count == 0) return Name;
             var text = new StringBuilder(Name);
             foreach (var (name, value) in Options.OrderBy(o => o.Key, StringComparer.Ordinal)) text.Append(';').Append(name).Append('=').Append(value);
             return text.ToString();

@@ -18,6 +18,7 @@ internal static unsafe partial class Native
     // Contexts and diagnostics
     [LibraryImport(Library)] internal static partial nint LLVMContextCreate();
     [LibraryImport(Library)] internal static partial void LLVMContextDispose(nint context);
+    [LibraryImport(Library)] internal static partial void LLVMContextSetDiscardValueNames(nint context, int discard);
     [LibraryImport(Library)] internal static partial void LLVMContextSetDiagnosticHandler(nint context, delegate* unmanaged[Cdecl]<nint, nint, void> handler, nint argument);
     [LibraryImport(Library)] internal static partial nint LLVMGetDiagInfoDescription(nint info);
     [LibraryImport(Library)] internal static partial int LLVMGetDiagInfoSeverity(nint info);
@@ -105,6 +106,9 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial void LLVMSetSection(nint global, byte* section);
     [LibraryImport(Library)] internal static partial nint LLVMGetComdat(nint global);
     [LibraryImport(Library)] internal static partial void LLVMSetComdat(nint global, nint comdat);
+    [LibraryImport(Library)] internal static partial nint LLVMGetOrInsertComdat(nint module, byte* name);
+    [LibraryImport(Library)] internal static partial void LLVMSetComdatSelectionKind(nint comdat, int kind);
+    [LibraryImport(Library)] internal static partial nint LLVMGetGlobalParent(nint global);
     [LibraryImport(Library)] internal static partial int LLVMGetUnnamedAddress(nint global);
     [LibraryImport(Library)] internal static partial void LLVMSetUnnamedAddress(nint global, int kind);
     [LibraryImport(Library)] internal static partial void LLVMSetAlignment(nint value, uint bytes);

@@ -184,6 +184,16 @@ public readonly unsafe record struct Function(nint Handle)
 
     public void ClearComdat() => Native.LLVMSetComdat(Handle, 0);
 
+    /// <summary>Puts the function into an ELF section group of its own, which is never taken for another of the same name.</summary>
+    public void MakeGroup()
+    {
+        const int noDeduplicate = 3;
+        nint comdat;
+        fixed (byte* name = (byte[])[.. AsValue.NameBytes, 0]) comdat = Native.LLVMGetOrInsertComdat(Native.LLVMGetGlobalParent(Handle), name);
+        Native.LLVMSetComdatSelectionKind(comdat, noDeduplicate);
+        Native.LLVMSetComdat(Handle, comdat);
+    }
+
     public LlvmType FunctionType => new(Native.LLVMGlobalGetValueType(Handle));
 
     public Linkage Linkage

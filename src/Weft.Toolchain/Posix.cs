@@ -18,12 +18,21 @@ public static unsafe partial class Posix
     public static void Execute(string program, IReadOnlyList<byte[]> argumentBytes)
     {
         Terminal.Command(program, argumentBytes.Skip(1).Select(Encoding.UTF8.GetString));
+        Execute(Encoding.UTF8.GetBytes(program), argumentBytes);
+    }
+
+    /// <summary>As the others, without a word even when verbose, for a program that starts itself again.</summary>
+    public static void Execute(byte[] program, IReadOnlyList<byte[]> argumentBytes)
+    {
         var vector = (byte**)NativeMemory.AllocZeroed((nuint)argumentBytes.Count + 1, (nuint)sizeof(byte*));
         for (var i = 0; i < argumentBytes.Count; i++) vector[i] = Copy(argumentBytes[i]);
         Console.Out.Flush();
-        _ = execvp(Copy(Encoding.UTF8.GetBytes(program)), vector);
-        throw new WeftException($"cannot run '{program}': {Marshal.GetLastPInvokeErrorMessage()}", "check that it is installed and on PATH");
+        _ = execvp(Copy(program), vector);
+        throw new WeftException($"cannot run '{Encoding.UTF8.GetString(program)}': {Marshal.GetLastPInvokeErrorMessage()}", "check that it is installed and on PATH");
     }
+
+    /// <summary>Sets a variable for the program this process becomes; .NET's own copy does not travel along.</summary>
+    public static void SetVariable(string name, string value) => _ = setenv(name, value, 1);
 
     /// <summary>Throws when an argument is not UTF-8: .NET file names cannot carry such bytes.</summary>
     public static void RequireUtf8Arguments()
@@ -53,6 +62,9 @@ public static unsafe partial class Posix
         }
         return arguments;
     }
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int setenv(string name, string value, int overwrite);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int execvp(byte* file, byte** arguments);

@@ -95,7 +95,7 @@ internal static partial class LowerWorker
 
     private static void Report(Timings timings)
     {
-        foreach (var (stage, time) in timings.Stages) Terminal.Status(stage, $"{time.TotalMilliseconds,9:F1} ms");
+        foreach (var (stage, time) in timings.Stages) Terminal.Status(stage, $"{time,9:F1} ms");
     }
 
     /// <summary>LLVM quotes the line it cannot read, which may be anything at all: the first one, as a terminal can show it.</summary>

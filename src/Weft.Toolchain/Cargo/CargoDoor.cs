@@ -56,11 +56,11 @@ public static class CargoDoor
             Sysroot = toolchain.Sysroot,
             RustcWrapper = WrapperOf(project),
             Rustdoc = Variable("RUSTDOC") ?? project.Configured("build", "rustdoc"),
-            TimingsFile = options.Timings ? Path.Combine(folder, $".timings-{Environment.ProcessId}") : null,
+            TimingsFolder = options.Timings ? Directory.CreateTempSubdirectory("weft-timings-").FullName : null,
             Verbosity = Terminal.Verbosity,
         };
         var exit = ChildProcess.Run(cargo[0], CargoArguments(cargo, rest, folder, toolchain.Host, project), EnvironmentFor(plan));
-        if (plan.TimingsFile != null) TimingsReport.Print(plan.TimingsFile);
+        if (plan.TimingsFolder != null) TimingsReport.Print(plan.TimingsFolder);
         return exit;
     }
 
@@ -75,8 +75,9 @@ public static class CargoDoor
     // The user's own wrapper would take precedence over the configuration; Weft's wrapper calls it in turn.
     private static Dictionary<string, string?> EnvironmentFor(BuildPlan plan)
     {
-        var environment = new Dictionary<string, string?>([plan.ToEnvironment()])
+        var environment = new Dictionary<string, string?>
         {
+            [BuildPlan.Variable] = plan.Encode(),
             ["RUSTC_WRAPPER"] = null,
             ["CARGO_BUILD_RUSTC_WRAPPER"] = null,
             ["RUSTDOC"] = null,

@@ -28,7 +28,7 @@ internal sealed class RustcArguments
     public bool IsQuery => CrateName == null || Values("--print").Count > 0 || arguments.Contains("-");
 
     /// <summary>The value rustc goes by: the last one given.</summary>
-    public string? Codegen(string name) => CodegenOptions().LastOrDefault(o => o.Name == name).Value;
+    public string? Codegen(string name) => CodegenOptions().LastOrDefault(o => o.Name == name)?.Value;
 
     public bool HasCodegen(string name) => CodegenOptions().Any(o => o.Name == name);
 
@@ -58,7 +58,7 @@ internal sealed class RustcArguments
     /// <summary>Takes out -g, rustc's short form of full debug information.</summary>
     public bool TakeShortDebugFlag() => arguments.RemoveAll(a => a == "-g") > 0;
 
-    private IEnumerable<(string Name, string? Value)> CodegenOptions()
+    private IEnumerable<CodegenOption> CodegenOptions()
     {
         for (var i = 0; i < arguments.Count; i++)
             if (CodegenAt(i) is { Width: > 0 } option)
@@ -75,10 +75,10 @@ internal sealed class RustcArguments
     }
 
     // rustc treats '-' and '_' in option names alike.
-    private static (string Name, string? Value) Split(string option)
+    private static CodegenOption Split(string option)
     {
         var at = option.IndexOf('=');
-        return at < 0 ? (option.Replace('_', '-'), null) : (option[..at].Replace('_', '-'), option[(at + 1)..]);
+        return at < 0 ? new(option.Replace('_', '-'), null) : new(option[..at].Replace('_', '-'), option[(at + 1)..]);
     }
 
     private string? Value(string name) => Values(name).LastOrDefault();
@@ -115,4 +115,6 @@ internal sealed class RustcArguments
             LlvmArguments = ["-mergefunc-use-aliases", "-preserve-alignment-assumptions-during-inlining=false", "-import-cold-multiplier=0.1", .. CodegenAll("llvm-args").SelectMany(a => a.Split(' ', StringSplitOptions.RemoveEmptyEntries))],
         };
     }
+
+    private sealed record CodegenOption(string Name, string? Value);
 }

@@ -12,6 +12,9 @@ public static class RustcWrapper
     // What rustc's own optimisation pipeline would do and Weft's does not.
     private static readonly string[] Unsupported = ["profile-generate", "profile-use", "passes"];
 
+    // Set when this process was started again to lower what rustc has made already.
+    private const string IsCompiled = "__WEFT_COMPILED";
+
     /// <param name="arguments">rustc, then its arguments, as cargo passes them.</param>
     /// <param name="instruments">Every instrument there is.</param>
     public static int Run(IReadOnlyList<string> arguments, InstrumentSet instruments)
@@ -48,13 +51,20 @@ public static class RustcWrapper
         };
         var bitcodeOnly = rustc.HasCodegen("linker-plugin-lto") && rustc.Codegen("linker-plugin-lto") is not ("no" or "n" or "off" or "false");
         Rewrite(rustc, weaving, link);
-        var environment = new Dictionary<string, string?>([link.ToEnvironment()]);
-        var exit = ChildProcess.Run(compiler[0], [.. compiler.Skip(1), .. rustc.All], environment);
-        if (exit != 0) return exit;
+        if (Environment.GetEnvironmentVariable(IsCompiled) == null)
+        {
+            var environment = new Dictionary<string, string?> { [LinkPlan.Variable] = link.Encode() };
+            Allocator.AddTo(environment); // for the linker role; rustc has an allocator of its own
+            var exit = ChildProcess.Run(compiler[0], [.. compiler.Skip(1), .. rustc.All], environment);
+            if (exit != 0) return exit;
+            if (File.Exists(LibraryOf(rustc) + ".rlib")) Allocator.Restart(new FileInfo(LibraryOf(rustc) + ".rlib").Length, IsCompiled);
+        }
         // Cargo builds the crates below an LTO root as bitcode only; the linker role merges them.
         if (!bitcodeOnly) LowerLibraries(plan, rustc, link, weaving);
         return 0;
     }
+
+    private static string LibraryOf(RustcArguments rustc) => Path.Combine(rustc.OutFolder ?? ".", $"lib{rustc.CrateName}{rustc.Codegen("extra-filename")}");
 
     private static bool AsksForLto(RustcArguments rustc) => rustc.HasCodegen("lto") && rustc.Codegen("lto") is null or "fat" or "thin" or "yes" or "y" or "on" or "true";
 
@@ -130,7 +140,7 @@ public static class RustcWrapper
     {
         var isStatic = rustc.CrateTypes.Contains("staticlib");
         if (rustc.OutFolder == null || rustc.IsTest || !(isStatic || rustc.CrateTypes.Any(t => t is "lib" or "rlib" or "dylib"))) return;
-        var stem = Path.Combine(rustc.OutFolder, $"lib{rustc.CrateName}{rustc.Codegen("extra-filename")}");
+        var stem = LibraryOf(rustc);
         using var door = new Link.BitcodeLowering(plan, link, weaving);
         if (File.Exists(stem + ".rlib") && rustc.CrateTypes.Any(t => t is "lib" or "rlib")) door.LowerArchive(stem + ".rlib", stem + ".rlib");
         if (isStatic) door.LowerStaticLibrary(stem + ".a", rustc.Target!);

@@ -22,6 +22,6 @@ public static class RustdocWrapper
         var link = new LinkPlan { Linker = rustc.Codegen("linker") ?? "cc", Settings = new LoweringSettings(), Weave = false };
         rustc.RemoveCodegen("linker");
         rustc.AddCodegen("linker", WeftFiles.Role("weft-linker"));
-        return ChildProcess.Run(rustdoc, rustc.All, new Dictionary<string, string?>([link.ToEnvironment()]));
+        return ChildProcess.Run(rustdoc, rustc.All, new Dictionary<string, string?> { [LinkPlan.Variable] = link.Encode() });
     }
 }

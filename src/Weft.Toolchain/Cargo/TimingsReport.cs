@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Weft.Core;
 
@@ -7,19 +6,17 @@ namespace Weft.Toolchain.Cargo;
 /// <summary>Adds up what the wrappers of one build measured.</summary>
 internal static class TimingsReport
 {
-    /// <summary>Appends one line; a write of this size to a file opened for appending is not interleaved with others.</summary>
-    public static void Append(string file, Timings timings, int hits)
+    /// <summary>Leaves what one wrapper measured in a file of its own.</summary>
+    public static void Leave(string folder, Timings timings, int hits)
     {
-        var line = new TimingsLine(timings.Stages.ToDictionary(s => s.Key, s => s.Value.TotalMilliseconds), timings.InputBytes, timings.Modules, hits);
-        using var stream = new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
-        stream.Write(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(line, PlanJson.Default.TimingsLine) + "\n"));
+        var line = new TimingsLine(timings.Stages, timings.InputBytes, timings.Modules, hits);
+        AtomicFile.Write(Path.Combine(folder, $"{Environment.ProcessId}"), JsonSerializer.SerializeToUtf8Bytes(line, PlanJson.Default.TimingsLine));
     }
 
-    public static void Print(string file)
+    public static void Print(string folder)
     {
-        if (!File.Exists(file)) return;
-        var lines = File.ReadLines(file).Select(l => JsonSerializer.Deserialize(l, PlanJson.Default.TimingsLine)!).ToList();
-        AtomicFile.TryDelete(file);
+        var lines = Directory.EnumerateFiles(folder).Select(f => JsonSerializer.Deserialize(File.ReadAllBytes(f), PlanJson.Default.TimingsLine)!).ToList();
+        Directory.Delete(folder, recursive: true);
         var total = lines.Sum(l => l.Stages.Values.Sum());
         Terminal.Status("Lowered", $"{lines.Sum(l => l.Modules)} modules, {lines.Sum(l => l.Bytes) / 1e6:F1} MB of bitcode, {total / 1000:F2} s of work, {lines.Sum(l => l.Hits)} from the cache");
         foreach (var stage in lines.SelectMany(l => l.Stages).GroupBy(s => s.Key).OrderByDescending(g => g.Sum(s => s.Value)))

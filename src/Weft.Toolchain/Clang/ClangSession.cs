@@ -61,7 +61,7 @@ internal sealed class ClangSession
         var settings = new LoweringSettings { Level = Canonical && level is "s" or "z" ? LoweringSettings.ParseLevel(level)!.Value : OptLevel.O2 };
         var queue = new LoweringQueue(settings, Weaving, Cache, options.Repro);
         var woven = queue.Weave(input, stage);
-        foreach (var (name, time) in queue.Timings.Stages) Timings.Add(name, time);
+        Timings.Add(queue.Timings);
         return woven;
     }
 
@@ -92,7 +92,7 @@ internal sealed class ClangSession
     public void ReportTimings()
     {
         if (!options.Timings) return;
-        foreach (var (stage, time) in Timings.Stages) Terminal.Status(stage, $"{time.TotalMilliseconds,8:F1} ms");
+        foreach (var (stage, time) in Timings.Stages) Terminal.Status(stage, $"{time,8:F1} ms");
     }
 
     private void LoadLibrary() =>

@@ -73,7 +73,7 @@ internal sealed class BitcodeLowering : IDisposable
 
     public void Dispose()
     {
-        if (plan.TimingsFile != null) TimingsReport.Append(plan.TimingsFile, queue.Timings, queue.Hits);
+        if (plan.TimingsFolder != null) TimingsReport.Leave(plan.TimingsFolder, queue.Timings, queue.Hits);
     }
 
     private bool LowerMembers(List<ArchiveMember> members, string path)

@@ -1,0 +1,36 @@
+namespace Weft.Toolchain;
+
+/// <summary>
+/// glibc's allocator as LLVM's optimiser likes it: rustc brings jemalloc, Weft has the C library's, and with its defaults
+/// lowering takes a tenth longer (docs/performance.md). The settings are read when a process starts, and they are for
+/// Weft's own processes only, never for the user's programs.
+/// </summary>
+internal static class Allocator
+{
+    private const string Variable = "GLIBC_TUNABLES";
+
+    private const string Settings =
+        "glibc.malloc.tcache_count=65000:glibc.malloc.top_pad=67108864:glibc.malloc.trim_threshold=4000000000:glibc.malloc.mmap_threshold=33554432:glibc.malloc.hugetlb=1";
+
+    // Below this much bitcode, starting again costs more than it saves.
+    private const long WorthIt = 1 << 20;
+
+    /// <summary>Adds the settings for a child that is Weft or passes them on to it, unless the user has set their own.</summary>
+    public static void AddTo(IDictionary<string, string?> environment)
+    {
+        if (Environment.GetEnvironmentVariable(Variable) is not { Length: > 0 }) environment[Variable] = Settings;
+    }
+
+    /// <summary>What a child that is not Weft must not see.</summary>
+    public static IReadOnlyDictionary<string, string?>? Without =>
+        Environment.GetEnvironmentVariable(Variable) == Settings ? new Dictionary<string, string?> { [Variable] = null } : null;
+
+    /// <summary>Starts this process again with the settings and <paramref name="mark"/> set, when there is enough to lower; returns when there is not.</summary>
+    public static void Restart(long bitcode, string mark)
+    {
+        if (bitcode < WorthIt || !OperatingSystem.IsLinux() || Environment.GetEnvironmentVariable(Variable) is { Length: > 0 }) return;
+        Posix.SetVariable(Variable, Settings);
+        Posix.SetVariable(mark, "1");
+        Posix.Execute(Posix.CommandLine[0], Posix.CommandLine);
+    }
+}
