@@ -57,6 +57,19 @@ public sealed record BuildOptions
         };
     }
 
+    // Beside the options of instruments.
+    private static readonly string[] OtherVariables = ["BACKTRACE", "CACHE_SIZE", "CC", "CXX", "DISABLE", "FORCE_LOWER", "LLVM", "REPRO", "SKIP", "STD", "TIMINGS", "VERBOSE", "WITH"];
+
+    /// <summary>Variables that look like Weft's and mean nothing to it: misspelt, they would be silent. Those that begin with an instrument's name may be its runtime's.</summary>
+    public static IReadOnlyList<string> UnknownVariables(InstrumentSet instruments)
+    {
+        var known = OtherVariables.Select(v => "WEFT_" + v).ToHashSet();
+        var prefixes = instruments.All.Select(i => $"WEFT_{i.Name.ToUpperInvariant()}_").ToList();
+        return [.. Environment.GetEnvironmentVariables().Keys.Cast<string>()
+            .Where(v => v.StartsWith("WEFT_", StringComparison.Ordinal) && !known.Contains(v) && !prefixes.Any(p => v.StartsWith(p, StringComparison.Ordinal)))
+            .Order(StringComparer.Ordinal)];
+    }
+
     private static string? Variable(string name) =>
         Environment.GetEnvironmentVariable("WEFT_" + name.Replace('-', '_').ToUpperInvariant()) is { Length: > 0 } value ? value : null;
 

@@ -34,6 +34,21 @@ public sealed class CPrograms(string cc, string cxx, string variant)
         return Path.Combine(folder, "sqlite3");
     }
 
+    /// <summary>SQLite's own tests, the quick set: a Tcl interpreter with SQLite in it runs a quarter of a million of them. Returns what they printed.</summary>
+    public string SqliteTests()
+    {
+        DebianSource.Install("tcl8.6-dev", "make", "gcc");
+        var folder = Copy("sqlite3", patched: false);
+        DebianSource.Must("sh", ["./configure", "--disable-readline", "--with-tcl=/usr/lib/tcl8.6"], folder, new Dictionary<string, string?> { ["CC"] = cc });
+        DebianSource.Must("make", [.. Jobs, "testfixture"], folder);
+        // They refuse to run as root, and nobody must be able to reach what they read.
+        var reachable = Directory.CreateTempSubdirectory("weft-sqlite-").FullName;
+        DebianSource.Must("sh", ["-c", "cp -r testfixture test ext \"$1\" && chown -R nobody \"$1\"", "sh", reachable], folder);
+        var output = DebianSource.Must("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "env", $"HOME={reachable}", "./testfixture", "test/extraquick.test"], reachable);
+        Directory.Delete(reachable, recursive: true);
+        return output;
+    }
+
     /// <summary>{fmt}: CMake, templates and exceptions, its own tests. Returns what ctest printed.</summary>
     public string FmtTests()
     {

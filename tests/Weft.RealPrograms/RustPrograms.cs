@@ -1,7 +1,9 @@
+using System.Text.RegularExpressions;
+
 namespace Weft.RealPrograms;
 
 /// <summary>Rust programs as Debian has them: the folder of each, ready for cargo with --offline.</summary>
-public static class RustPrograms
+public static partial class RustPrograms
 {
     public static string Ripgrep()
     {
@@ -28,6 +30,20 @@ public static class RustPrograms
         DebianSource.Install(Crates("hashbrown doc-comment fnv lazy-static rand rayon serde-test"));
         return DebianSource.UnpackCrate("hashbrown");
     }
+
+    /// <summary>An async runtime: tasks on a pool of threads, timers, sockets, child processes, signals, and 116 test programs.</summary>
+    public static string Tokio()
+    {
+        DebianSource.Install(Crates("tokio tokio-test tokio-stream tempfile async-stream futures rand nix"));
+        var folder = DebianSource.UnpackCrate("tokio");
+        // Debian lacks some crates that only tokio's unit tests need, and has a newer nix; its helper crates must test this tokio.
+        Edit(folder, "Cargo.toml", text => text.Contains("[patch.crates-io]") ? text : WithoutMissing().Replace(text, "").Replace("dev-dependencies.nix]\nversion = \"0.24\"", "dev-dependencies.nix]\nversion = \"0.26\"") + "\n[patch.crates-io]\ntokio = { path = \".\" }\n");
+        File.Delete(Path.Combine(folder, "tests/macros_rename_test.rs")); // needs a newer tokio-macros
+        return folder;
+    }
+
+    [GeneratedRegex(@"^\[[^\n]*dev-dependencies\.(?:mockall|loom|wasm-bindgen-test|mio-aio|ntapi|proptest)\]\n.*?(?=^\[|\z)", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex WithoutMissing();
 
     /// <summary>165 MB of text, the same on every machine, to search in.</summary>
     public static string Corpus() => DebianSource.Unpack("sqlite3");

@@ -12,7 +12,11 @@ public sealed partial class CargoDoorTests : IDisposable
 
     private readonly Harness harness = new();
 
-    public CargoDoorTests() => CopyFolder(Path.Combine(Harness.Root, "tests/fixtures/workspace"), harness.Folder);
+    public CargoDoorTests()
+    {
+        CopyFolder(Path.Combine(Harness.Root, "tests/fixtures/workspace"), harness.Folder);
+        harness.Environment["WEFT_FORCE_LOWER"] = "1"; // so that builds without an instrument show what lowering alone does
+    }
 
     public void Dispose() => harness.Dispose();
 
@@ -216,6 +220,18 @@ public sealed partial class CargoDoorTests : IDisposable
         var outcome = harness.RunWeft("cargo", "run", "-q", "--manifest-path", Path.Combine(folder, "app/Cargo.toml"), "--with", "metering");
         Assert.True(outcome.ExitCode == 0, outcome.ToString());
         Assert.Contains("sum: 328350", outcome.Output, StringComparison.Ordinal);
+    }
+
+    [Needs("cargo")]
+    public void Without_an_instrument_the_build_is_plain_cargo_and_says_so()
+    {
+        harness.Environment["WEFT_FORCE_LOWER"] = null;
+        harness.Environment["WEFT_WTIH"] = "metering";
+        var outcome = Weft("cargo", "build", "-p", "app");
+        Assert.Contains("this is plain cargo", outcome.Errors, StringComparison.Ordinal);
+        Assert.Contains("WEFT_WTIH", outcome.Errors, StringComparison.Ordinal);
+        Assert.True(File.Exists(harness.Path("target/debug/app")));
+        Assert.False(Directory.Exists(harness.Path("target/weft")));
     }
 
     [Needs("cargo")]

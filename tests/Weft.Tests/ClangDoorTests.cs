@@ -122,6 +122,120 @@ public sealed class ClangDoorTests : IDisposable
         Harness.AssertToldWell(harness.RunWeft("cc", "--with=metering", "p.c"), ExitCode.Failure, "clang", "install clang-22");
     }
 
+    [Needs("clang-22")]
+    public void Precompiled_headers_agree_with_what_includes_them()
+    {
+        harness.Write("p.h", "#include <stdio.h>\n#include <weft/metering.h>\nstatic int twice(int x) { return 2 * x; }");
+        harness.Write("p.c", "int main(void) { printf(\"%d\\n\", twice(21)); return weft_metering_active() && weft_metering_count() > 0 ? 0 : 9; }");
+        harness.Must(Harness.Weft, "cc", "--with=metering", "-O0", "-x", "c-header", "p.h", "-o", "p.h.pch");
+        harness.Must(Harness.Weft, "cc", "--with=metering", "-O0", "-include-pch", "p.h.pch", "p.c", "-o", "p");
+        Assert.Equal("42\n", harness.Must(harness.Path("p")).Output);
+    }
+
+    [Needs("clang-22")]
+    public void Response_files_standard_input_and_several_inputs_are_taken_as_clang_takes_them()
+    {
+        harness.Write("a.c", "int a(void) { return 40; }");
+        harness.Write("b.s", ".globl b\nb: movl $2, %eax\nret\n");
+        harness.Write("arguments", "-O1 \"a.c\" b.s -x c - -o p");
+        var built = harness.Run(Harness.Weft, ["cc", "--with=metering", "@arguments"], "int a(void), b(void); int main(void) { return a() + b(); }"u8.ToArray());
+        Assert.True(built.ExitCode == 0 && built.Errors.Length == 0, built.ToString());
+        Assert.Equal(42, harness.Run(harness.Path("p")).ExitCode);
+    }
+
+    [Needs("clang-22")]
+    public void Saved_temporaries_are_the_ones_that_clang_saves()
+    {
+        harness.Write("p.c", "int main(void) { return 0; }");
+        harness.Must(Harness.Weft, "cc", "--with=metering", "-O2", "-save-temps", "-c", "p.c");
+        Assert.Equal(["p.bc", "p.c", "p.i", "p.o", "p.s"], Directory.GetFiles(harness.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Contains("weft_metering", File.ReadAllText(harness.Path("p.s")), StringComparison.Ordinal);
+    }
+
+    [TheoryNeeds("clang-22", "ld.lld-22")]
+    [InlineData("-flto", "-fuse-ld=lld")]
+    [InlineData("-flto=thin", "-fuse-ld=lld")]
+    [InlineData("-static")]
+    [InlineData("-static-pie")]
+    [InlineData("-no-pie")]
+    [InlineData("-fsanitize=undefined", "-fno-sanitize-recover")]
+    [InlineData("-fsanitize=address")]
+    [InlineData("-gsplit-dwarf")]
+    [InlineData("-g", "-fdebug-types-section")]
+    public void Builds_of_every_kind_count_the_same(params string[] flags)
+    {
+        // Sanitizers add checks to what they count: their total only has to be there.
+        var total = Count(["-O2", .. flags]);
+        if (flags[0].StartsWith("-fsanitize", StringComparison.Ordinal)) Assert.True(total > 100_000);
+        else Assert.Equal(Count("-O2"), total);
+    }
+
+    [Needs("clang-22")]
+    public void A_program_and_its_shared_library_share_one_count()
+    {
+        harness.Write("a.c", "int work(int n) { int s = 0; for (int i = 0; i < n; i++) s += i % 7; return s; }");
+        harness.Write("b.c", "int work(int); int main(void) { return work(1000) == 2997 ? 0 : 1; }");
+        harness.Must(Harness.Weft, "cc", "--with=metering", "-fPIC", "-shared", "a.c", "-o", "liba.so");
+        harness.Must(Harness.Weft, "cc", "--with=metering", "b.c", "-L.", "-la", "-Wl,-rpath," + harness.Folder, "-o", "apart");
+        harness.Must(Harness.Weft, "cc", "--with=metering", "a.c", "b.c", "-o", "together");
+        Assert.Equal(Total(harness.Path("together")), Total(harness.Path("apart")));
+    }
+
+    [Needs("clang-22")]
+    public void Nothing_is_left_of_an_object_that_cannot_be_written()
+    {
+        harness.Write("p.c", Program);
+        var full = harness.RunWeft("cc", "--with=metering", "-c", "p.c", "-o", "/dev/full");
+        Assert.NotEqual(0, full.ExitCode);
+        Assert.Contains("No space left on device", full.Errors, StringComparison.Ordinal);
+        var nowhere = harness.RunWeft("cc", "--with=metering", "-c", "p.c", "-o", "missing/p.o");
+        Assert.Equal(1, nowhere.ExitCode);
+        Assert.Contains("missing/p.o", nowhere.Errors, StringComparison.Ordinal);
+        Assert.Equal(["p.c"], Directory.GetFileSystemEntries(harness.Folder).Select(Path.GetFileName));
+    }
+
+    [Needs("clang-22")]
+    public void A_cache_that_cannot_be_written_only_costs_time()
+    {
+        harness.Write("cache", "a file where the folder should be");
+        harness.Environment["XDG_CACHE_HOME"] = harness.Path("cache");
+        Assert.True(Count("-O1") > 0);
+    }
+
+    [Needs("clang-22")]
+    public void Builds_at_once_and_killed_builds_leave_whole_objects_or_none()
+    {
+        harness.Write("p.c", Program);
+        harness.Environment["XDG_CACHE_HOME"] = harness.Path("fresh-cache");
+        Parallel.For(0, 6, i =>
+        {
+            // Times at which the build may be in any of its steps.
+            var outcome = harness.Run("timeout", "-s", "KILL", $"0.{i + 1}", Harness.Weft, "cc", "--with=metering", "-c", "p.c", "-o", $"killed{i}.o");
+            var made = harness.Path($"killed{i}.o");
+            Assert.True(outcome.ExitCode is 0 or 137 or -9, outcome.ToString());
+            if (outcome.ExitCode == 0 || File.Exists(made)) harness.Must("llvm-readobj-22", "--symbols", made);
+        });
+        Parallel.For(0, 4, i => harness.Must(Harness.Weft, "cc", "--with=metering", "p.c", "-o", $"p{i}"));
+        Assert.All(Enumerable.Range(0, 4), i => Assert.Equal(Total(harness.Path("p0")), Total(harness.Path($"p{i}"))));
+    }
+
+    [Needs("clang-22", "gcc")]
+    public void A_compiler_that_is_not_clang_is_named()
+    {
+        harness.Write("p.c", "int main(void) { return 0; }");
+        harness.Environment["WEFT_CC"] = "gcc";
+        Harness.AssertToldWell(harness.RunWeft("cc", "--with=metering", "p.c"), ExitCode.Failure, "gcc", "clang");
+    }
+
+    [Needs("clang-22")]
+    public void A_path_that_is_not_utf8_is_refused_in_words_and_compiles_when_disabled()
+    {
+        harness.Write("run.sh", "printf 'int main(void) { return 0; }' > \"$(printf 'p\\377.c')\"\nexec \"$0\" cc --with=metering \"$(printf 'p\\377.c')\" -o p\n");
+        Harness.AssertToldWell(harness.Run("sh", "-c", File.ReadAllText(harness.Path("run.sh")), Harness.Weft), ExitCode.Failure, "not valid UTF-8", "WEFT_DISABLE=1");
+        harness.Environment["WEFT_DISABLE"] = "1";
+        Assert.Equal(0, harness.Run("sh", "-c", File.ReadAllText(harness.Path("run.sh")), Harness.Weft).ExitCode);
+    }
+
     private ulong Count(params string[] flags)
     {
         harness.Write("p.c", Program);

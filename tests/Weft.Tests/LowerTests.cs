@@ -146,6 +146,19 @@ public sealed class LowerTests : IDisposable
         Assert.DoesNotContain(".text.add", harness.Must("readelf", "-SW", "b.o").Output);
     }
 
+    [Needs("clang-22")]
+    public void An_unused_function_with_a_jump_table_is_dropped_by_the_linker()
+    {
+        var cases = string.Concat(Enumerable.Range(0, 20).Select(i => $"case {i}: return other({i * i % 7}) + {i};"));
+        File.WriteAllBytes(harness.Path("p.bc"), harness.Bitcode("clang-22", $"int other(int); static int used(int x) {{ switch (x) {{ {cases} }} return 0; }} int unused(int x) {{ switch (x) {{ {cases} }} return 1; }} int other(int x) {{ return x; }} int main(int c, char **v) {{ return used(c + 2); }}"));
+        harness.Must(Harness.Weft, "lower", "p.bc", "-o", "p.o");
+        harness.Must("clang-22", "p.o", "-Wl,--gc-sections", "-o", "p");
+        Assert.Equal(5, harness.Run(harness.Path("p")).ExitCode);
+        var symbols = harness.Must("nm", "p").Output;
+        Assert.Contains(" T main", symbols, StringComparison.Ordinal);
+        Assert.DoesNotContain("unused", symbols, StringComparison.Ordinal);
+    }
+
     [Needs("readelf")]
     public void The_relocation_model_is_the_one_asked_for()
     {

@@ -43,6 +43,11 @@ public sealed class RealCTests
     [TheoryNeeds("clang-22", "apt-get")]
     [InlineData("")]
     [InlineData("metering")]
+    public void Sqlite_passes_its_quick_tests(string with) => Assert.Matches(@"(?m)^0 errors out of \d{6} tests", Woven(with).SqliteTests());
+
+    [TheoryNeeds("clang-22", "apt-get")]
+    [InlineData("")]
+    [InlineData("metering")]
     public void Fmt_with_templates_and_exceptions_passes_its_tests(string with) =>
         Assert.Contains("100% tests passed", Woven(with).FmtTests(), StringComparison.Ordinal);
 

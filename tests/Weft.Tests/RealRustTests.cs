@@ -38,6 +38,12 @@ public sealed partial class RealRustTests
     [InlineData("metering")]
     public void Hashbrown_with_its_generics_passes_its_tests(string with) => AssertTestsPass(RustPrograms.Hashbrown(), with, 151, "--lib", "--tests", "--features", "rayon,serde,raw");
 
+    [TheoryNeeds("cargo", "apt-get")]
+    [InlineData("")]
+    [InlineData("metering")]
+    public void Tokio_with_its_tasks_and_timers_passes_its_tests(string with) =>
+        AssertTestsPass(RustPrograms.Tokio(), with, 782, "--no-fail-fast", "--features", "full,test-util", "--test", "*", "--config", "profile.dev.debug=0");
+
     private static void AssertTestsPass(string folder, string with, int atLeast, params string[] more)
     {
         var output = Weft(folder, ["test", "--offline", .. more], with);
@@ -48,7 +54,7 @@ public sealed partial class RealRustTests
     private static string Weft(string folder, string[] arguments, string with)
     {
         string[] weaving = with.Length == 0 ? [] : ["--with", with];
-        return DebianSource.Must(Harness.Weft, ["cargo", arguments[0], .. weaving, .. arguments[1..]], folder);
+        return DebianSource.Must(Harness.Weft, ["cargo", arguments[0], .. weaving, .. arguments[1..]], folder, new Dictionary<string, string?> { ["WEFT_FORCE_LOWER"] = "1" }); // also without an instrument
     }
 
     [GeneratedRegex(@"test result: ok\. (\d+) passed")]

@@ -27,7 +27,7 @@ internal static class DoctorCommand
         var cache = new LoweringCache();
         var (rust, rustWorks) = Rust(libraries);
         var (clang, clangWorks) = Clang(libraries);
-        List<Check> checks = [.. Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Extras()];
+        List<Check> checks = [.. Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Variables(), .. Extras()];
         if (json) WriteJson(checks, rustWorks, clangWorks);
         else Write(checks, rustWorks, clangWorks);
         return (int)(rustWorks || clangWorks ? ExitCode.Success : ExitCode.CheckFailed);
@@ -70,6 +70,9 @@ internal static class DoctorCommand
         if (found.Count == 0) checks.Add(new("clang", Verdict.Missing, "none of clang, clang-14 to clang-22 on PATH", "apt-get install clang-22"));
         return (checks, used >= 0);
     }
+
+    private static IEnumerable<Check> Variables() =>
+        BuildOptions.UnknownVariables(Roles.Instruments).Select(v => new Check("variable", Verdict.Optional, $"{v} is set, and Weft knows no such variable", $"unset {v}, or spell it as docs/cargo.md and docs/clang.md do"));
 
     private static IEnumerable<Check> Linking(LoweringCache cache)
     {

@@ -19,7 +19,7 @@ internal static class HelpPage
         [
             ("weft cargo run --with metering", "count the work of a run"),
             ("weft cargo test --with metering -p core", "cargo's own options go where they always go"),
-            ("weft cargo build --release", "no instrument: the same program as cargo's"),
+            ("weft cargo build --release", "no instrument: plain cargo"),
             ("cargo weft run --with metering", "the same as a cargo command, once Weft is installed"),
         ]),
         ["weft cc"] = ("Examples",

@@ -41,7 +41,13 @@ public static class CargoDoor
     {
         Terminal.Verbosity = VerbosityOf(rest);
         var project = CargoProject.Read(cargo, GlobalArguments(rest));
+        foreach (var variable in BuildOptions.UnknownVariables(instruments)) Terminal.Warning($"Weft knows no variable {variable}");
         var options = BuildOptions.Parse(rest, instruments, project.WeftMetadata);
+        if (options.With.Count == 0 && !Terminal.IsSet("WEFT_FORCE_LOWER"))
+        {
+            Terminal.Note("no instrument asked for (--with LIST, or WEFT_WITH): this is plain cargo");
+            Posix.Execute(cargo[0], [.. cargo.Skip(1), .. rest]);
+        }
         var toolchain = Toolchain(cargo, project);
         LlvmLocator.Load(toolchain.LlvmMajor, [Path.Combine(toolchain.Sysroot, "lib")], $"rustc {toolchain.Release}");
 

@@ -17,6 +17,7 @@ internal static class TimingsReport
     {
         var lines = Directory.EnumerateFiles(folder).Select(f => JsonSerializer.Deserialize(File.ReadAllBytes(f), PlanJson.Default.TimingsLine)!).ToList();
         Directory.Delete(folder, recursive: true);
+        if (lines.Count == 0) return;
         var total = lines.Sum(l => l.Stages.Values.Sum());
         Terminal.Status("Lowered", $"{lines.Sum(l => l.Modules)} modules, {lines.Sum(l => l.Bytes) / 1e6:F1} MB of bitcode, {total / 1000:F2} s of work, {lines.Sum(l => l.Hits)} from the cache");
         foreach (var stage in lines.SelectMany(l => l.Stages).GroupBy(s => s.Key).OrderByDescending(g => g.Sum(s => s.Value)))

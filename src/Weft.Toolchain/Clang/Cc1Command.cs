@@ -1,3 +1,5 @@
+using Weft.Core;
+
 namespace Weft.Toolchain.Clang;
 
 /// <summary>
@@ -89,18 +91,18 @@ internal sealed class Cc1Command
     private bool IsThinBackend => arguments.Any(a => a.StartsWith("-fthinlto-index=", StringComparison.Ordinal));
 
     /// <summary>Source to bitcode that nothing has optimised.</summary>
-    public List<string> Front(string output, bool canonical)
+    public List<string> Front(string output, Weaving weaving)
     {
         var list = Rewrite(Bitcode, output, arguments.Where(a => !a.StartsWith("-fembed-bitcode", StringComparison.Ordinal)));
         AddBeforeInput(list, NoPasses);
-        return ForWeft(list, canonical);
+        return ForWeft(list, weaving);
     }
 
     /// <summary>Source to optimised bitcode, when only BACK instruments are woven.</summary>
-    public List<string> FrontAndOptimise(string output) => ForWeft(Rewrite(Bitcode, output, arguments), canonical: false);
+    public List<string> FrontAndOptimise(string output, Weaving weaving) => ForWeft(Rewrite(Bitcode, output, arguments), weaving);
 
     /// <summary>The same command, in agreement with the <see cref="Front"/> of others: for precompiled headers, and preprocessing for -save-temps.</summary>
-    public List<string> Agreeing(bool canonical) => ForWeft([.. arguments], canonical);
+    public List<string> Agreeing(Weaving weaving) => ForWeft([.. arguments], weaving);
 
     /// <summary>Bitcode to optimised bitcode.</summary>
     public List<string> Optimise(IrFile input, string output) => FromIr(Bitcode, input, output);
@@ -142,9 +144,11 @@ internal sealed class Cc1Command
             else if (!FrontOnly.Contains(arguments[i]) && !arguments[i].StartsWith("-ftime-trace", StringComparison.Ordinal)) yield return arguments[i];
     }
 
-    private static List<string> ForWeft(List<string> list, bool canonical)
+    private static List<string> ForWeft(List<string> list, Weaving weaving)
     {
-        if (canonical) Canonicalise(list);
+        if (weaving.WantsCanonicalIr && weaving.WantsStage(Stage.Front)) Canonicalise(list);
+        // Headers then call the runtime, which the link will add, without asking whether it is there.
+        foreach (var instrument in weaving.Instruments) AddBeforeInput(list, "-D", $"__WEFT_{instrument.Name.ToUpperInvariant()}__=1");
         // As the last of the system folders: nothing of the user's is hidden by Weft's headers.
         AddBeforeInput(list, "-internal-isystem", Runtime.IncludeFolder);
         return list;

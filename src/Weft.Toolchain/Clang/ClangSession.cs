@@ -27,8 +27,6 @@ internal sealed class ClangSession
 
     public bool WantsFront { get; }
 
-    public bool Canonical => Weaving.WantsCanonicalIr && Weaving.WantsStage(Stage.Front);
-
     public TemporaryFolder Folder { get; }
 
     public LoweringCache Cache { get; } = new();
@@ -58,7 +56,7 @@ internal sealed class ClangSession
         if (!Weaving.WantsStage(stage)) return input.Bitcode;
         library.GetAwaiter().GetResult();
         // Canonical IR lost what -Os and -Oz put on each function.
-        var settings = new LoweringSettings { Level = Canonical && level is "s" or "z" ? LoweringSettings.ParseLevel(level)!.Value : OptLevel.O2 };
+        var settings = new LoweringSettings { Level = Weaving.WantsCanonicalIr && level is "s" or "z" ? LoweringSettings.ParseLevel(level)!.Value : OptLevel.O2 };
         var queue = new LoweringQueue(settings, Weaving, Cache, options.Repro);
         var woven = queue.Weave(input, stage);
         Timings.Add(queue.Timings);

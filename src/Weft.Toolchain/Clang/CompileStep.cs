@@ -30,13 +30,13 @@ internal sealed class CompileStep
     {
         if (front) return RunFront();
         if (!back) return session.Run(job);
-        return command.ReadsIr ? OptimiseAndEmit(new IrFile(command.Input)) : EmitOptimised(command.FrontAndOptimise);
+        return command.ReadsIr ? OptimiseAndEmit(new IrFile(command.Input)) : EmitOptimised(file => command.FrontAndOptimise(file, session.Weaving));
     }
 
     private int RunFront()
     {
         var file = session.Folder.File("front.bc");
-        if (Clang("front", command.Front(file, session.Canonical)) is var exit and not 0) return exit;
+        if (Clang("front", command.Front(file, session.Weaving)) is var exit and not 0) return exit;
         var bitcode = AtomicFile.Read(file);
         if (command.StopsAtFront) return Store(Weave(bitcode, Stage.Front));
         if (!IsCacheable) return Finish(bitcode);

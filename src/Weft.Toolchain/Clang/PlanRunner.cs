@@ -33,7 +33,7 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
             var continues = command.ReadsIr && bitcodeOutputs.Contains(command.Input);
             if (job.Output is { } output && command.Action == "-emit-llvm-bc") bitcodeOutputs.Add(output);
             if (command.IsWoven) return new CompileStep(session, job, command, continues).Run();
-            if (command.MakesTree || IsPreprocessedForWeaving(command)) return session.Run(job with { Arguments = command.Agreeing(session.Canonical) });
+            if (command.MakesTree || IsPreprocessedForWeaving(command)) return session.Run(job with { Arguments = command.Agreeing(session.Weaving) });
         }
         return !session.Weaving.IsEmpty && IsFinalLink(job) ? Link(job) : session.Run(job);
     }
