@@ -136,7 +136,7 @@ public sealed class ClangDoorTests : IDisposable
     public void Response_files_standard_input_and_several_inputs_are_taken_as_clang_takes_them()
     {
         harness.Write("a.c", "int a(void) { return 40; }");
-        harness.Write("b.s", ".globl b\nb: movl $2, %eax\nret\n");
+        harness.Write("b.s", ".globl b\nb: movl $2, %eax\nret\n.section .note.GNU-stack\n");
         harness.Write("arguments", "-O1 \"a.c\" b.s -x c - -o p");
         var built = harness.Run(Harness.Weft, ["cc", "--with=metering", "@arguments"], "int a(void), b(void); int main(void) { return a() + b(); }"u8.ToArray());
         Assert.True(built.ExitCode == 0 && built.Errors.Length == 0, built.ToString());
