@@ -45,13 +45,16 @@ public sealed class ElfFile
     }
 
     /// <summary>Names of the global and weak symbols defined here: what an archive's index lists.</summary>
-    public IReadOnlyList<string> DefinedGlobals() => Guarded(ReadDefinedGlobals);
+    public IReadOnlyList<string> DefinedGlobals() => Guarded(() => ReadGlobals(defined: true));
 
-    private List<string> ReadDefinedGlobals()
+    /// <summary>Names that this file expects another to define.</summary>
+    public IReadOnlyList<string> UndefinedGlobals() => Guarded(() => ReadGlobals(defined: false));
+
+    private List<string> ReadGlobals(bool defined)
     {
-        const uint symbolTable = 2;
+        const uint symbolTable = 2, dynamicSymbolTable = 11;
         var names = new List<string>();
-        foreach (var section in sections.Where(s => s.Type == symbolTable))
+        foreach (var section in sections.Where(s => s.Type is symbolTable or dynamicSymbolTable))
         {
             var entry = wide ? 24 : 16;
             for (long i = 1; i < section.Size / entry; i++)
@@ -59,7 +62,7 @@ public sealed class ElfFile
                 var at = checked((int)(section.Offset + i * entry));
                 var binding = data[at + (wide ? 4 : 12)] >> 4;
                 var index = U16(at + (wide ? 6 : 14));
-                if (index != 0 && binding is 1 or 2 or 10) names.Add(Text(sections[checked((int)section.Link)], U32(at)));
+                if (index != 0 == defined && binding is 1 or 2 or 10) names.Add(Text(sections[checked((int)section.Link)], U32(at)));
             }
         }
         return names;

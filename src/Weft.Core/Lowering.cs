@@ -6,7 +6,8 @@ namespace Weft.Core;
 /// <param name="Name">What messages call it: a path, or "archive(member)".</param>
 /// <param name="Bitcode">The module as the front end wrote it.</param>
 /// <param name="Weave">False for a crate the user skips: it is lowered, not instrumented.</param>
-public sealed record LoweringInput(string Name, byte[] Bitcode, bool Weave = true);
+/// <param name="Optimised">True for bitcode that went through the first half of link-time optimisation when it was made.</param>
+public sealed record LoweringInput(string Name, byte[] Bitcode, bool Weave = true, bool Optimised = false);
 
 /// <summary>
 /// Bitcode to object code, the stages in order:
@@ -33,21 +34,22 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
 
     /// <summary>Link-time optimisation over modules: FRONT on each, then merge, internalise, optimise and emit as one.</summary>
     /// <param name="inputs">The modules in link order.</param>
-    /// <param name="keep">Symbols the outside may refer to; everything else becomes internal. Null keeps all visible ones.</param>
+    /// <param name="keep">Symbols that the outside refers to; see <see cref="Internaliser"/>.</param>
     /// <param name="timings">Where stage times go.</param>
-    public byte[] LowerMerged(IReadOnlyList<LoweringInput> inputs, IReadOnlyCollection<string>? keep, Timings timings) => Guarded($"{inputs.Count} modules under LTO", () =>
+    public byte[] LowerMerged(IReadOnlyList<LoweringInput> inputs, IReadOnlySet<string> keep, Timings timings) => Guarded($"{inputs.Count} modules under LTO", () =>
     {
         using var context = new LlvmContext();
         using var merged = Front(context, inputs[0], timings);
         using var machine = CreateMachine(merged);
-        PreLink(merged, machine, timings);
+        PreLink(merged, inputs[0], machine, timings);
         foreach (var input in inputs.Skip(1))
         {
             using var module = Front(context, input, timings);
-            PreLink(module, machine, timings);
+            PreLink(module, input, machine, timings);
             using (timings.Measure("merge")) merged.Link(module);
         }
-        using (timings.Measure("optimise")) merged.RunPasses(LtoPipeline(keep), machine, PassOptions);
+        Internaliser.Run(merged, keep);
+        using (timings.Measure("optimise")) merged.RunPasses(settings.Level == OptLevel.O0 ? "globaldce" : $"lto<{settings.LevelName}>", machine, PassOptions);
         return Emit(merged, machine, weave: true, timings);
     });
 
@@ -89,16 +91,11 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         return context.ParseBitcode(input.Bitcode);
     }
 
-    private void PreLink(Module module, TargetMachine machine, Timings timings)
+    private void PreLink(Module module, LoweringInput input, TargetMachine machine, Timings timings)
     {
+        if (input.Optimised) return;
         using var _ = timings.Measure("optimise");
         module.RunPasses(settings.Level == OptLevel.O0 ? "default<O0>" : $"lto-pre-link<{settings.LevelName}>", machine, PassOptions);
-    }
-
-    private string LtoPipeline(IReadOnlyCollection<string>? keep)
-    {
-        var internalise = keep == null ? "" : $"internalize<{string.Join(';', keep.Select(name => "preserve-gv=" + name))}>,";
-        return internalise + (settings.Level == OptLevel.O0 ? "globaldce" : $"lto<{settings.LevelName}>");
     }
 
     private byte[] Emit(Module module, TargetMachine machine, bool weave, Timings timings)

@@ -57,7 +57,7 @@ public sealed class LoweringQueue(LoweringSettings settings, Weaving weaving, Lo
     }
 
     /// <summary>See <see cref="Lowering.LowerMerged"/>; cached by the contents of all inputs.</summary>
-    public byte[] LowerMerged(IReadOnlyList<LoweringInput> inputs, IReadOnlyCollection<string>? keep)
+    public byte[] LowerMerged(IReadOnlyList<LoweringInput> inputs, IReadOnlySet<string> keep)
     {
         var all = new byte[inputs.Sum(i => (long)i.Bitcode.Length)];
         var at = 0;
@@ -66,7 +66,7 @@ public sealed class LoweringQueue(LoweringSettings settings, Weaving weaving, Lo
             input.Bitcode.CopyTo(all, at);
             at += input.Bitcode.Length;
         }
-        var circumstances = $"lto;{weaving.Fingerprint};{string.Join(',', inputs.Select(i => $"{i.Bitcode.Length}{i.Weave}"))};{(keep == null ? "" : string.Join(';', keep))}";
+        var circumstances = $"lto;{weaving.Fingerprint};{string.Join(',', inputs.Select(i => $"{i.Bitcode.Length}{i.Weave}{i.Optimised}"))};{string.Join(';', keep.Order(StringComparer.Ordinal))}";
         return Cached(all, circumstances, () => lowering.LowerMerged(inputs, keep, Timings), () => inputs.ToList().ForEach(SaveRepro));
     }
 

@@ -27,10 +27,8 @@ public sealed unsafe class Module : IDisposable
 
     public string SourceFileName => LlvmLibrary.Text(Native.LLVMGetSourceFileName(Handle, out var length), length);
 
-    public bool HasInlineAssembly
-    {
-        get { _ = Native.LLVMGetModuleInlineAsm(Handle, out var length); return length > 0; }
-    }
+    /// <summary>Assembly outside functions.</summary>
+    public string InlineAssembly => LlvmLibrary.Text(Native.LLVMGetModuleInlineAsm(Handle, out var length), length);
 
     /// <summary>A snapshot, so that a pass may add and delete while it walks.</summary>
     public List<Function> Functions

@@ -234,6 +234,17 @@ public sealed partial class CargoDoorTests : IDisposable
         Assert.False(Directory.Exists(harness.Path("target/weft")));
     }
 
+    [Needs("cargo", "nm")]
+    public void Fat_lto_drops_what_rustcs_own_drops()
+    {
+        string[] arguments = ["build", "-q", "--release", "-p", "app", "--config", "profile.release.lto=\"fat\""];
+        harness.Must("cargo", arguments);
+        Weft(["cargo", .. arguments]);
+        int Functions(string program) => harness.Must("nm", program).Output.Split('\n').Count(l => l.Contains(" t ") || l.Contains(" T "));
+        int plain = Functions("target/release/app"), woven = Functions(Directory.GetFiles(harness.Path("target/weft"), "app", SearchOption.AllDirectories).Single(f => f.EndsWith("/release/app", StringComparison.Ordinal)));
+        Assert.True(woven <= plain * 1.02, $"{woven} functions remain, {plain} with rustc's own");
+    }
+
     [Needs("cargo")]
     public void The_programs_exit_code_is_wefts() => Assert.Equal(7, harness.RunWeft("cargo", "run", "-q", "-p", "app", "--", "--exit").ExitCode);
 

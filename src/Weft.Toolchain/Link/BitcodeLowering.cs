@@ -28,7 +28,7 @@ internal sealed class BitcodeLowering : IDisposable
 
     public byte[][] Lower(IReadOnlyList<LoweringInput> inputs) => queue.LowerAll(inputs);
 
-    public byte[] LowerMerged(IReadOnlyList<LoweringInput> inputs, IReadOnlyCollection<string>? keep) => queue.LowerMerged(inputs, keep);
+    public byte[] LowerMerged(IReadOnlyList<LoweringInput> inputs, IReadOnlySet<string> keep) => queue.LowerMerged(inputs, keep);
 
     /// <summary>Rewrites an archive with objects in place of bitcode. False, and no file written, when it holds none.</summary>
     public bool LowerArchive(string source, string destination)
@@ -63,13 +63,16 @@ internal sealed class BitcodeLowering : IDisposable
         var members = ArchiveFile.Read(AtomicFile.Read(path), path);
         var found = new List<(int Index, byte[] Bitcode)>();
         for (var i = 0; i < members.Count; i++)
-            if (ElfFile.TryRead(members[i].Content, path)?.SectionContent(".llvmbc").ToArray() is { Length: > 0 } bitcode)
+            if (Embedded(members[i], path) is { Length: > 0 } bitcode)
                 found.Add((i, bitcode));
         if (found.Count == 0) return null;
         var lowered = Lower([.. found.Select(f => Input($"{Path.GetFileName(path)}({members[f.Index].Name})", f.Bitcode))]);
         for (var i = 0; i < found.Count; i++) members[found[i].Index] = members[found[i].Index] with { Content = lowered[i] };
         return members;
     }
+
+    /// <summary>The bitcode an object carries, or empty.</summary>
+    public static byte[] Embedded(ArchiveMember member, string path) => ElfFile.TryRead(member.Content, path) is { } elf ? elf.SectionContent(".llvmbc").ToArray() : [];
 
     public void Dispose()
     {

@@ -15,7 +15,7 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
     public List<string> Rewrite(IReadOnlyList<string> given)
     {
         LowerObjects(given);
-        if (merged.Count > 0) arguments[mergedAt] = Store("lto.o", lowering.LowerMerged(merged, keep: null));
+        if (merged.Count > 0) arguments[mergedAt] = Store("lto.o", lowering.LowerMerged(merged, NamedOutside()));
         AddRuntime(given);
         return arguments;
     }
@@ -33,7 +33,7 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
             if (index >= 0 && results == null) Merge([inputs[index]]);
             else if (index >= 0) arguments.Add(Store(Path.GetFileName(argument), results![index]));
             else if (IsArchive(argument)) AddArchive(argument);
-            else if (argument.StartsWith("-Wl,--version-script=", StringComparison.Ordinal) || argument.StartsWith("--version-script=", StringComparison.Ordinal)) AddVersionScript(argument);
+            else if (VersionScript.PathIn(argument) is { } script) AddVersionScript(argument, script);
             else if (!IsForPlugin(argument)) arguments.Add(argument);
         }
     }
@@ -50,8 +50,7 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
         var isStandardLibrary = path.StartsWith(plan.Sysroot + "/", StringComparison.Ordinal);
         if (isStandardLibrary)
         {
-            var woven = plan.Build.Std && !weaving.IsEmpty && !IsBuiltins(path) ? lowering.WithEmbeddedBitcodeLowered(path) : null;
-            arguments.Add(woven == null ? path : Store(Path.GetFileName(path), ArchiveFile.Write(woven, path)));
+            AddStandardLibrary(path);
             return;
         }
         var members = ArchiveFile.Read(AtomicFile.Read(path), path);
@@ -69,14 +68,35 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
         }
     }
 
+    private void AddStandardLibrary(string path)
+    {
+        if (IsBuiltins(path) || !(link.Lto || (plan.Build.Std && !weaving.IsEmpty))) arguments.Add(path);
+        else if (link.Lto) MergeEmbedded(path);
+        else arguments.Add(lowering.WithEmbeddedBitcodeLowered(path) is { } woven ? Store(Path.GetFileName(path), ArchiveFile.Write(woven, path)) : path);
+    }
+
+    // As rustc does under LTO: the bitcode takes part, and the object that it came with does not.
+    private void MergeEmbedded(string path)
+    {
+        var members = ArchiveFile.Read(AtomicFile.Read(path), path);
+        var bitcode = members.Select(m => BitcodeLowering.Embedded(m, path)).ToList();
+        Merge(bitcode.Zip(members).Where(p => p.First.Length > 0).Select(p => lowering.Input($"{Path.GetFileName(path)}({p.Second.Name})", p.First, plan.Build.Std) with { Optimised = true }));
+        AddRest(path, members.Where((_, i) => bitcode[i].Length == 0));
+    }
+
     // memcpy, division and the like: called by generated code everywhere, also from inside probes.
     private static bool IsBuiltins(string path) => Path.GetFileName(path).StartsWith("libcompiler_builtins-", StringComparison.Ordinal);
 
     private void MergeArchive(string path, List<ArchiveMember> members)
     {
         Merge(lowering.Modules(members, path));
-        var others = members.Where(m => !Bitcode.Is(m.Content) && !m.Name.EndsWith(".rmeta", StringComparison.Ordinal)).ToList();
-        if (others.Count > 0) arguments.Add(Store(Path.GetFileName(path), ArchiveFile.Write(others, path)));
+        AddRest(path, members.Where(m => !Bitcode.Is(m.Content)));
+    }
+
+    private void AddRest(string path, IEnumerable<ArchiveMember> members)
+    {
+        var rest = members.Where(m => !m.Name.EndsWith(".rmeta", StringComparison.Ordinal)).ToList();
+        if (rest.Count > 0) arguments.Add(Store(Path.GetFileName(path), ArchiveFile.Write(rest, path)));
     }
 
     private void Merge(IEnumerable<LoweringInput> inputs)
@@ -89,17 +109,33 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
         merged.AddRange(inputs);
     }
 
-    private void AddVersionScript(string argument)
+    /// <summary>Rust's symbols that what is linked beside the merged modules refers to, or that a version script exports.</summary>
+    private HashSet<string> NamedOutside()
     {
-        var at = argument.IndexOf('=') + 1;
+        var names = new HashSet<string>();
+        foreach (var path in arguments.Where(a => a.Length > 0 && !a.StartsWith('-') && File.Exists(a)))
+        {
+            var content = AtomicFile.Read(path);
+            var objects = ArchiveFile.Is(content) ? ArchiveFile.Read(content, path).Select(m => m.Content) : [content];
+            foreach (var file in objects)
+                if (ElfFile.TryRead(file, path) is { } elf)
+                    names.UnionWith(elf.UndefinedGlobals());
+        }
+        foreach (var script in arguments.Select(VersionScript.PathIn).OfType<string>().Where(File.Exists)) names.UnionWith(VersionScript.Names(File.ReadAllText(script)));
+        names.RemoveWhere(n => !Internaliser.IsMangled(n));
+        return names;
+    }
+
+    private void AddVersionScript(string argument, string path)
+    {
         var globs = weaving.Instruments.SelectMany(i => i.SharedSymbols).ToList();
-        if (globs.Count == 0 || !File.Exists(argument[at..]))
+        if (globs.Count == 0 || !File.Exists(path))
         {
             arguments.Add(argument);
             return;
         }
-        var script = VersionScript.Export(File.ReadAllText(argument[at..]), globs);
-        arguments.Add(argument[..at] + Store("version-script", Encoding.UTF8.GetBytes(script)));
+        var script = VersionScript.Export(File.ReadAllText(path), globs);
+        arguments.Add(argument[..^path.Length] + Store("version-script", Encoding.UTF8.GetBytes(script)));
     }
 
     private void AddRuntime(IReadOnlyList<string> given)
