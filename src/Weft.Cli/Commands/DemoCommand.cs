@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using Weft.Core;
 using Weft.Metering;
+using Weft.Toolchain.Clang;
 
 namespace Weft.Cli.Commands;
 
@@ -11,7 +13,12 @@ namespace Weft.Cli.Commands;
 /// </summary>
 internal static class DemoCommand
 {
-    private sealed record Row(string Language, string Level, ulong Units, double Seconds, double PlainSeconds);
+    private sealed record Row(string Language, string Level, string ReportFile, MeteringReport Report, double Seconds, double PlainSeconds)
+    {
+        public ulong Units => Report.Total;
+
+        public double Ratio => Seconds / PlainSeconds;
+    }
 
     public static Command Create()
     {
@@ -26,9 +33,9 @@ internal static class DemoCommand
         foreach (var name in (string[])["demo.c", "demo.rs"]) Unpack(name, Path.Combine(folder, name));
         Unpack("demo.toml", Path.Combine(folder, "Cargo.toml"));
         var rows = new List<Row>();
-        var compiler = Enumerable.Range(14, 9).Reverse().Select(v => $"clang-{v}").Prepend("clang").FirstOrDefault(c => ChildProcess.Find(c) != null);
+        var compiler = ClangDoor.FindCompiler();
         if (compiler != null) rows.AddRange(((string[])["-O0", "-O2"]).Select(level => C(folder, compiler, level)));
-        else Terminal.Note("no clang found: the C half of the demo is left out (see weft doctor)");
+        else Terminal.Note("no clang that weft cc works with: the C half of the demo is left out (see weft doctor)");
         if (ChildProcess.Find("cargo") != null) rows.AddRange(((string[])["0", "3"]).Select(level => Rust(folder, level)));
         else Terminal.Note("no cargo found: the Rust half of the demo is left out (see weft doctor)");
         if (rows.Count == 0) throw new WeftException("neither clang nor cargo was found", "weft doctor says how to get them");
@@ -61,7 +68,7 @@ internal static class DemoCommand
 
     private static Row Result(string language, string level, (string Results, double Seconds) plain, (string Results, double Seconds) metered, string report) =>
         plain.Results == metered.Results
-            ? new(language, level, MeteringReport.Read(report).Total, metered.Seconds, plain.Seconds)
+            ? new(language, level, report, MeteringReport.Read(report), metered.Seconds, plain.Seconds)
             : throw new WeftException($"the metered {language} demo printed '{metered.Results}' where the plain one printed '{plain.Results}'", "this is a bug in Weft");
 
     private static (string Results, double Seconds) Measure(Func<ChildProcess.Captured> run)
@@ -81,11 +88,28 @@ internal static class DemoCommand
     {
         Console.Out.Write($"\n  {"program",-8}{"level",-6}{"units",16}{"plain",11}{"metered",11}{"ratio",8}\n");
         foreach (var row in rows)
-            Console.Out.Write($"  {row.Language,-8}{row.Level,-6}{row.Units,16:N0}{row.PlainSeconds * 1000,8:F1} ms{row.Seconds * 1000,8:F1} ms{row.Seconds / row.PlainSeconds,7:F2}x\n");
+            Console.Out.Write($"  {row.Language,-8}{row.Level,-6}{row.Units,16:N0}{row.PlainSeconds * 1000,8:F1} ms{row.Seconds * 1000,8:F1} ms{row.Ratio,7:F2}x\n");
         var same = rows.GroupBy(r => r.Language).All(g => g.Select(r => r.Units).Distinct().Count() == 1);
-        Console.Out.Write(same ? "\nThe units do not depend on the level of optimisation.\n" : "\nThe units differ between levels: they should not.\n");
-        Console.Out.Write($"To see where they were spent: weft metering report {Terminal.ShellQuote(Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal).First())}\n");
+        var verdict = same ? "The units do not depend on the level of optimisation." : "The units differ between levels: they should not.";
+        var page = Path.Combine(folder, "index.html");
+        AtomicFile.Write(page, Encoding.UTF8.GetBytes(Page(rows, verdict)));
+        Console.Out.Write($"\n{verdict}\nTo see where they were spent: weft metering report {Terminal.ShellQuote(rows[0].ReportFile)}\nThe same as a page: {page}\n");
         return (int)(same ? ExitCode.Success : ExitCode.CheckFailed);
+    }
+
+    private static string Page(List<Row> rows, string verdict)
+    {
+        var page = new DemoPage();
+        page.Heading("Metering: a deterministic count of the work a program did");
+        page.Text("One program, in C and in Rust, built plainly and with metering. " + verdict);
+        page.Table(["program", "units", "plain, ms", "metered, ms", "ratio"],
+            rows.Select(r => (string[])[$"{r.Language} {r.Level}", $"{r.Units:N0}", $"{r.PlainSeconds * 1000:F1}", $"{r.Seconds * 1000:F1}", $"{r.Ratio:F2}"]));
+        foreach (var row in rows.DistinctBy(r => r.Language))
+        {
+            page.Heading($"Where the {row.Language} program spent them");
+            page.Functions(row.Report, top: 12);
+        }
+        return page.ToString();
     }
 
     private static ChildProcess.Captured Must(ChildProcess.Captured result, string what) =>

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Weft.Core;
 using Weft.Llvm;
 using Weft.Toolchain;
+using Weft.Toolchain.Clang;
 
 namespace Weft.Cli.Commands;
 
@@ -63,12 +64,14 @@ internal static class DoctorCommand
         foreach (var name in names)
             if (ChildProcess.Find(name) is { } path && Ask(path, "--version") is { } version && LlvmLocator.MajorIn(version) is { } major)
                 found.Add((path, FirstLine(version), major));
-        var newest = libraries.Select(l => l.Major).DefaultIfEmpty(0).Max();
-        var used = found.FindIndex(c => c.Major <= newest);
-        var checks = found.Select((c, i) => new Check("clang", i == used ? Verdict.Ok : Verdict.Optional, $"{c.Path}: {c.Version}{(i == used ? " (used)" : c.Major > newest ? $" (no libLLVM {c.Major} or newer to read what it writes)" : "")}",
-            c.Major > newest && i != used ? $"apt-get install llvm-{c.Major}" : null)).ToList();
-        if (found.Count == 0) checks.Add(new("clang", Verdict.Missing, "none of clang, clang-14 to clang-22 on PATH", "apt-get install clang-22"));
-        return (checks, used >= 0);
+        var used = ClangDoor.FindCompiler();
+        bool Supported(int major) => major is >= LlvmLibrary.OldestMajor and <= LlvmLibrary.NewestMajor;
+        bool Readable(int major) => libraries.Any(l => l.Major >= major);
+        var checks = found.DistinctBy(c => c.Path).Select(c => new Check("clang", c.Path == used ? Verdict.Ok : Verdict.Optional,
+            $"{c.Path}: {c.Version}{(c.Path == used ? " (used)" : "")}{(!Supported(c.Major) ? $" (its bitcode can be lowered, but weft cc needs {LlvmLibrary.OldestMajor} to {LlvmLibrary.NewestMajor})" : !Readable(c.Major) ? $" (no libLLVM {c.Major} or newer to read what it writes)" : "")}",
+            Supported(c.Major) && !Readable(c.Major) ? $"apt-get install llvm-{c.Major}" : null)).ToList();
+        if (used == null) checks.Add(new("clang", Verdict.Missing, $"none of clang-{LlvmLibrary.OldestMajor} to clang-{LlvmLibrary.NewestMajor} on PATH", $"apt-get install clang-{LlvmLibrary.NewestMajor}"));
+        return (checks, used != null);
     }
 
     private static IEnumerable<Check> Variables() =>

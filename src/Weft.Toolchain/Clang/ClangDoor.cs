@@ -32,6 +32,19 @@ public static class ClangDoor
         return (int)ExitCode.Failure;
     }
 
+    /// <summary>Path of the clang that <c>weft cc</c> would weave with, or null when there is none.</summary>
+    public static string? FindCompiler()
+    {
+        try
+        {
+            return ChildProcess.Find(ClangCompiler.Choose(cplusplus: false, anyRelease: false).Program);
+        }
+        catch (WeftException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Null when clang is to have the arguments as they are.</summary>
     private static int? Build(ClangCompiler compiler, List<string> arguments, BuildOptions options, Weaving weaving, bool forced)
     {
