@@ -5,7 +5,7 @@ using Weft.Core;
 namespace Weft.Bench;
 
 /// <summary>What one command cost: seconds of wall time and of CPU time, its own and its children's.</summary>
-internal readonly record struct Cost(double Wall, double Cpu, long PeakKilobytes);
+internal readonly record struct Cost(double Wall, double Cpu);
 
 internal static partial class Measured
 {
@@ -18,22 +18,22 @@ internal static partial class Measured
         var wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (result.ExitCode != 0) throw new WeftException($"{program} {string.Join(' ', arguments)} failed with {result.ExitCode}:\n{result.Errors}");
         var after = ChildrenUsage();
-        return new Cost(wall, after.Cpu - before.Cpu, after.PeakKilobytes);
+        return new Cost(wall, after.Cpu - before.Cpu);
     }
 
     /// <summary>
     /// Runs two commands in turn, so that both meet the same weather, and gives the median of each pair's ratio
     /// first/second together with the median costs.
     /// </summary>
-    public static (double CpuRatio, Cost First, Cost Second) InTurn(int rounds, Func<Cost> first, Func<Cost> second)
+    public static (double CpuRatio, double WallRatio, Cost First, Cost Second) InTurn(int rounds, Func<Cost> first, Func<Cost> second, bool warm = true)
     {
-        if (rounds > 1) // once more than counted, to warm caches; a cold build is cold every time
+        if (warm && rounds > 1) // once more than counted, to warm caches; a cold build is cold every time
         {
             first();
             second();
         }
         var pairs = Enumerable.Range(0, rounds).Select(_ => (A: first(), B: second())).ToList();
-        return (Median(pairs.Select(p => p.A.Cpu / p.B.Cpu)), MedianCost(pairs.Select(p => p.A)), MedianCost(pairs.Select(p => p.B)));
+        return (Median(pairs.Select(p => p.A.Cpu / p.B.Cpu)), Median(pairs.Select(p => p.A.Wall / p.B.Wall)), MedianCost(pairs.Select(p => p.A)), MedianCost(pairs.Select(p => p.B)));
     }
 
     public static double Median(IEnumerable<double> values)
@@ -48,16 +48,16 @@ internal static partial class Measured
     private static Cost MedianCost(IEnumerable<Cost> costs)
     {
         var list = costs.ToList();
-        return new Cost(Median(list.Select(c => c.Wall)), Median(list.Select(c => c.Cpu)), list.Max(c => c.PeakKilobytes));
+        return new Cost(Median(list.Select(c => c.Wall)), Median(list.Select(c => c.Cpu)));
     }
 
     private static unsafe Cost ChildrenUsage()
     {
-        // struct rusage: ru_utime, ru_stime (two longs each), ru_maxrss, ...
+        // struct rusage: ru_utime, ru_stime (two longs each), ...
         const int children = -1;
         var usage = stackalloc long[18];
         _ = getrusage(children, usage);
-        return new Cost(0, usage[0] + usage[2] + (usage[1] + usage[3]) / 1e6, usage[4]);
+        return new Cost(0, usage[0] + usage[2] + (usage[1] + usage[3]) / 1e6);
     }
 
     [LibraryImport("libc")]

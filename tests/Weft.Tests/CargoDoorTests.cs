@@ -202,6 +202,56 @@ public sealed partial class CargoDoorTests : IDisposable
         Assert.Equal(ReleaseCount, Report(Binary("release/app")).Total);
     }
 
+    [Needs("cargo", "can-mount")]
+    public void A_full_target_folder_fails_the_build_and_the_next_one_with_room_is_whole()
+    {
+        Directory.CreateDirectory(harness.Path("target"));
+        var kilobytes = 300;
+        for (var full = true; full; kilobytes += 300)
+        {
+            harness.Must("mount", "-t", "tmpfs", "-o", $"size={kilobytes}k", "tmpfs", "target");
+            try
+            {
+                var outcome = harness.RunWeft(Words("cargo build -q --release -p app --with metering"));
+                full = outcome.ExitCode != 0;
+                // Whose words they are depends on who ran out of room: cargo, rustc, the linker or Weft.
+                if (full) Assert.Contains("error: ", outcome.Errors, StringComparison.Ordinal);
+                Assert.DoesNotContain("internal error", outcome.Errors, StringComparison.Ordinal);
+                if (!full || kilobytes > 300) continue;
+                harness.Must("mount", "-o", "remount,size=100m", "target"); // what the full build left must not spoil this one
+                Weft(Words("cargo build -q --release -p app --with metering"));
+                Assert.Equal(ReleaseCount, Report(Binary("release/app")).Total);
+            }
+            finally
+            {
+                harness.Must("umount", "target");
+            }
+        }
+        Assert.True(kilobytes > 600, "no build ran out of room");
+    }
+
+    [Needs("cargo", "can-mount")]
+    public void A_target_folder_that_is_read_only_is_named()
+    {
+        Directory.CreateDirectory(harness.Path("target"));
+        harness.Must("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "target");
+        try
+        {
+            Harness.AssertToldWell(harness.RunWeft(Words("cargo build -q -p app --with metering")), ExitCode.Failure, "target/weft", "--target-dir");
+        }
+        finally
+        {
+            harness.Must("umount", "target");
+        }
+    }
+
+    [Needs("cargo")]
+    public void A_folder_that_is_not_utf8_is_told_in_words()
+    {
+        var outcome = harness.Run("sh", "-c", "d=\"$(printf 'p\\377')\" && cp -r \"$1\" \"$d\" && cd \"$d\" && exec \"$0\" cargo build --with metering", Harness.Weft, Path.Combine(Harness.Root, "tests/fixtures/workspace"));
+        Harness.AssertToldWell(outcome, ExitCode.Failure, "UTF-8");
+    }
+
     [Needs("cargo")]
     public void A_cache_folder_that_cannot_be_made_is_named()
     {

@@ -206,5 +206,5 @@ internal sealed class PlanReader : IDisposable
 [JsonSerializable(typeof(TimingsLine))]
 internal sealed partial class PlanJson : JsonSerializerContext;
 
-/// <summary>Stage times of one wrapper, in milliseconds.</summary>
-internal sealed record TimingsLine(IReadOnlyDictionary<string, double> Stages, long Bytes, int Modules, int Hits);
+/// <summary>Stage times of one wrapper in milliseconds, and its largest resident set in bytes.</summary>
+internal sealed record TimingsLine(IReadOnlyDictionary<string, double> Stages, long Bytes, int Modules, int Hits, long PeakMemory);
