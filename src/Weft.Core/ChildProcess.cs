@@ -1,5 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.IO.Pipes;
+using Microsoft.Win32.SafeHandles;
 
 namespace Weft.Core;
 
@@ -23,11 +25,10 @@ public static class ChildProcess
         info.RedirectStandardInput = info.RedirectStandardOutput = info.RedirectStandardError = true;
         using var process = Start(info);
         process.StandardInput.Close();
-        // A thread: reading as a task starts .NET's socket engine, which costs a short command 20 ms.
         var errors = "";
-        var reader = new Thread(() => errors = process.StandardError.ReadToEnd());
+        var reader = new Thread(() => errors = ReadToEnd(process.StandardError));
         reader.Start();
-        var output = process.StandardOutput.ReadToEnd();
+        var output = ReadToEnd(process.StandardOutput);
         reader.Join();
         process.WaitForExit();
         return new Captured(process.ExitCode, output, errors);
@@ -53,6 +54,16 @@ public static class ChildProcess
             if (value == null) info.Environment.Remove(name);
             else info.Environment[name] = value;
         return info;
+    }
+
+    // As a file: .NET reads pipes through its socket engine, whose start-up (a thread, an epoll set) a short command notices.
+    private static string ReadToEnd(StreamReader reader)
+    {
+        if (reader.BaseStream is not AnonymousPipeClientStream pipe) return reader.ReadToEnd();
+        using var handle = new SafeFileHandle(pipe.SafePipeHandle.DangerousGetHandle(), ownsHandle: false);
+        using var file = new FileStream(handle, FileAccess.Read, bufferSize: 0);
+        using var text = new StreamReader(file, reader.CurrentEncoding);
+        return text.ReadToEnd();
     }
 
     private static Process Start(ProcessStartInfo info)
