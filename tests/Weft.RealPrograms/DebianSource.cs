@@ -22,7 +22,7 @@ public static class DebianSource
     /// <summary>Unpacks a Debian source package with its patches, or as its authors released it; returns the folder.</summary>
     public static string Unpack(string package, bool patched = true)
     {
-        var folder = Path.Combine(Folder, "src", package);
+        var folder = Path.Combine(Folder, "src", patched ? package : package + "-released");
         if (Directory.Exists(folder)) return folder;
         Install("dpkg-dev", "patch", "xz-utils", "bzip2", "make");
         _ = SourcesListed.Value;
