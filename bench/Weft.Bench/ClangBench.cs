@@ -20,7 +20,7 @@ internal static class ClangBench
         string Out(string name) => Path.Combine(folder, name);
         string[] Arguments(string output) => ["-O2", "-DSQLITE_THREADSAFE=1", "-o", Out(output), Path.Combine(source, "shell.c"), Path.Combine(source, "sqlite3.c"), "-lpthread", "-ldl", "-lm"];
         var lowered = new Dictionary<string, string?> { ["WEFT_CACHE_SIZE"] = "0", ["WEFT_FORCE_LOWER"] = "1", ["WEFT_CC"] = "clang-22" };
-        var build = Measured.InTurn(1, () => Measured.Run(Weft, ["cc", .. Arguments("through")], folder, lowered), () => Measured.Run("clang-22", Arguments("plain"), folder));
+        var build = Measured.InTurn(5, () => Measured.Run(Weft, ["cc", .. Arguments("through")], folder, lowered), () => Measured.Run("clang-22", Arguments("plain"), folder), warm: false);
         var weaving = Measured.InTurn(1, () => Measured.Run(Weft, ["cc", "--with=metering", .. Arguments("metered")], folder, lowered), () => Measured.Run("clang-22", Arguments("plain"), folder));
 
         const string work = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1500000) SELECT sum(i*i % 97), count(DISTINCT i % 1013), max(hex(i)) FROM n;";

@@ -11,7 +11,7 @@ namespace Weft.Core;
 public sealed class LoweringQueue(LoweringSettings settings, Weaving weaving, LoweringCache cache, string? reproFolder = null)
 {
     // Peak of reading, optimising and emitting one module, as a multiple of its bitcode; measured, see docs/performance.md.
-    private const long MemoryPerBitcodeByte = 60;
+    private const long MemoryPerBitcodeByte = 80;
 
     private readonly Lowering lowering = new(settings, weaving);
 
