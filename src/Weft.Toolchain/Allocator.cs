@@ -15,22 +15,18 @@ internal static class Allocator
     // Below this much bitcode, starting again costs more than it saves.
     private const long WorthIt = 1 << 20;
 
-    /// <summary>Adds the settings for a child that is Weft or passes them on to it, unless the user has set their own.</summary>
-    public static void AddTo(IDictionary<string, string?> environment)
-    {
-        if (Environment.GetEnvironmentVariable(Variable) is not { Length: > 0 }) environment[Variable] = Settings;
-    }
-
     /// <summary>What a child that is not Weft must not see.</summary>
     public static IReadOnlyDictionary<string, string?>? Without =>
         Environment.GetEnvironmentVariable(Variable) == Settings ? new Dictionary<string, string?> { [Variable] = null } : null;
 
-    /// <summary>Starts this process again with the settings and <paramref name="mark"/> set, when there is enough to lower; returns when there is not.</summary>
-    public static void Restart(long bitcode, string mark)
+    /// <summary>Starts this process again with the settings, when there is enough to lower and nobody has set any; else returns.</summary>
+    /// <param name="bitcode">Bytes to lower.</param>
+    /// <param name="mark">Variable that tells the new process what this one has done already.</param>
+    public static void Restart(long bitcode, string? mark = null)
     {
         if (bitcode < WorthIt || !OperatingSystem.IsLinux() || Environment.GetEnvironmentVariable(Variable) is { Length: > 0 }) return;
         Posix.SetVariable(Variable, Settings);
-        Posix.SetVariable(mark, "1");
+        if (mark != null) Posix.SetVariable(mark, "1");
         Posix.Execute(Posix.CommandLine[0], Posix.CommandLine);
     }
 }

@@ -125,7 +125,7 @@ public sealed class ClangDoorTests : IDisposable
     [Needs("clang-22")]
     public void Precompiled_headers_agree_with_what_includes_them()
     {
-        harness.Write("p.h", "#include <stdio.h>\n#include <weft/metering.h>\nstatic int twice(int x) { return 2 * x; }");
+        harness.Write("p.h", "#ifndef __WEFT_METERING__\n#error not told\n#endif\n#include <stdio.h>\n#include <weft/metering.h>\nstatic int twice(int x) { return 2 * x; }");
         harness.Write("p.c", "int main(void) { printf(\"%d\\n\", twice(21)); return weft_metering_active() && weft_metering_count() > 0 ? 0 : 9; }");
         harness.Must(Harness.Weft, "cc", "--with=metering", "-O0", "-x", "c-header", "p.h", "-o", "p.h.pch");
         harness.Must(Harness.Weft, "cc", "--with=metering", "-O0", "-include-pch", "p.h.pch", "p.c", "-o", "p");

@@ -42,12 +42,12 @@ internal static class DemoCommand
         return Print(rows, folder);
     }
 
-    private static Row C(string folder, string compiler, string level)
+    private static Row C(string folder, IReadOnlyList<string> compiler, string level)
     {
         Terminal.Status("Building", $"demo.c {level}");
         var source = Path.Combine(folder, "demo.c");
         string plain = Path.Combine(folder, "demo-c-plain" + level), metered = Path.Combine(folder, "demo-c-metered" + level);
-        Must(ChildProcess.Capture(compiler, [level, source, "-o", plain]), "the plain demo does not compile");
+        Must(ChildProcess.Capture(compiler[0], [.. compiler.Skip(1), level, source, "-o", plain]), "the plain demo does not compile");
         Must(ChildProcess.Capture(Self, ["cc", "--with=metering", level, source, "-o", metered]), "the metered demo does not compile");
         var report = metered + ".json";
         var expected = Measure(() => ChildProcess.Capture(plain, []));

@@ -64,7 +64,7 @@ internal static class DoctorCommand
         foreach (var name in names)
             if (ChildProcess.Find(name) is { } path && Ask(path, "--version") is { } version && LlvmLocator.MajorIn(version) is { } major)
                 found.Add((path, FirstLine(version), major));
-        var used = ClangDoor.FindCompiler();
+        var used = ClangDoor.FindCompiler()?.Select(ChildProcess.Find).LastOrDefault(p => p != null);
         bool Supported(int major) => major is >= LlvmLibrary.OldestMajor and <= LlvmLibrary.NewestMajor;
         bool Readable(int major) => libraries.Any(l => l.Major >= major);
         var checks = found.DistinctBy(c => c.Path).Select(c => new Check("clang", c.Path == used ? Verdict.Ok : Verdict.Optional,

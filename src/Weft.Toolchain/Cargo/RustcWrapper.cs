@@ -54,13 +54,12 @@ public static class RustcWrapper
         if (Environment.GetEnvironmentVariable(IsCompiled) == null)
         {
             var environment = new Dictionary<string, string?> { [LinkPlan.Variable] = link.Encode() };
-            Allocator.AddTo(environment); // for the linker role; rustc has an allocator of its own
             var exit = ChildProcess.Run(compiler[0], [.. compiler.Skip(1), .. rustc.All], environment);
-            if (exit != 0) return exit;
+            // Cargo builds the crates below an LTO root as bitcode only; the linker role merges them.
+            if (exit != 0 || bitcodeOnly) return exit;
             if (File.Exists(LibraryOf(rustc) + ".rlib")) Allocator.Restart(new FileInfo(LibraryOf(rustc) + ".rlib").Length, IsCompiled);
         }
-        // Cargo builds the crates below an LTO root as bitcode only; the linker role merges them.
-        if (!bitcodeOnly) LowerLibraries(plan, rustc, link, weaving);
+        LowerLibraries(plan, rustc, link, weaving);
         return 0;
     }
 

@@ -11,12 +11,12 @@ internal static class TimingsReport
     public static void Leave(string folder, Timings timings, int hits)
     {
         var line = new TimingsLine(timings.Stages, timings.InputBytes, timings.Modules, hits, Process.GetCurrentProcess().PeakWorkingSet64);
-        AtomicFile.Write(Path.Combine(folder, $"{Environment.ProcessId}"), JsonSerializer.SerializeToUtf8Bytes(line, PlanJson.Default.TimingsLine));
+        AtomicFile.Write(Path.Combine(folder, $"{Environment.ProcessId}.json"), JsonSerializer.SerializeToUtf8Bytes(line, PlanJson.Default.TimingsLine));
     }
 
     public static void Print(string folder)
     {
-        var lines = Directory.EnumerateFiles(folder).Select(f => JsonSerializer.Deserialize(File.ReadAllBytes(f), PlanJson.Default.TimingsLine)!).ToList();
+        var lines = Directory.EnumerateFiles(folder, "*.json").Select(f => JsonSerializer.Deserialize(File.ReadAllBytes(f), PlanJson.Default.TimingsLine)!).ToList();
         Directory.Delete(folder, recursive: true);
         if (lines.Count == 0) return;
         var total = lines.Sum(l => l.Stages.Values.Sum());

@@ -32,12 +32,13 @@ public static class ClangDoor
         return (int)ExitCode.Failure;
     }
 
-    /// <summary>Path of the clang that <c>weft cc</c> would weave with, or null when there is none.</summary>
-    public static string? FindCompiler()
+    /// <summary>The clang that <c>weft cc</c> would weave with, as the words of a command (<c>ccache clang-22</c>), or null when there is none.</summary>
+    public static IReadOnlyList<string>? FindCompiler()
     {
         try
         {
-            return ChildProcess.Find(ClangCompiler.Choose(cplusplus: false, anyRelease: false).Program);
+            var compiler = ClangCompiler.Choose(cplusplus: false, anyRelease: false);
+            return [compiler.Program, .. compiler.Prefix];
         }
         catch (WeftException)
         {

@@ -19,6 +19,7 @@ public static class LinkDoor
         Terminal.Verbosity = plan.Verbosity;
         var weaving = instruments.Weaving(plan.Build);
         var given = arguments.SelectMany(ResponseFile).ToList();
+        Allocator.Restart(given.Where(a => !a.StartsWith('-') && (Bitcode.IsFile(a) || (link.Lto && a.EndsWith(".rlib", StringComparison.Ordinal) && File.Exists(a)))).Sum(a => new FileInfo(a).Length));
         var output = ValueAfter(given, "-o") ?? "a.out";
         var folder = Directory.CreateDirectory($"{output}.weft-{Environment.ProcessId}").FullName;
         try
