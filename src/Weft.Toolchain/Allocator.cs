@@ -15,16 +15,19 @@ internal static class Allocator
     // Below this much bitcode, starting again costs more than it saves.
     private const long WorthIt = 1 << 20;
 
-    /// <summary>What a child that is not Weft must not see.</summary>
-    public static IReadOnlyDictionary<string, string?>? Without =>
-        Environment.GetEnvironmentVariable(Variable) == Settings ? new Dictionary<string, string?> { [Variable] = null } : null;
-
     /// <summary>Starts this process again with the settings, when there is enough to lower and nobody has set any; else returns.</summary>
     /// <param name="bitcode">Bytes to lower.</param>
     /// <param name="mark">Variable that tells the new process what this one has done already.</param>
     public static void Restart(long bitcode, string? mark = null)
     {
-        if (bitcode < WorthIt || !OperatingSystem.IsLinux() || Environment.GetEnvironmentVariable(Variable) is { Length: > 0 }) return;
+        // This is the new process: whatever it starts is not Weft.
+        if (Environment.GetEnvironmentVariable(Variable) == Settings) Environment.SetEnvironmentVariable(Variable, null);
+        else if (bitcode < WorthIt || !OperatingSystem.IsLinux() || Environment.GetEnvironmentVariable(Variable) is { Length: > 0 }) return;
+        else Start(mark);
+    }
+
+    private static void Start(string? mark)
+    {
         Posix.SetVariable(Variable, Settings);
         if (mark != null) Posix.SetVariable(mark, "1");
         Posix.Execute(Posix.CommandLine[0], Posix.CommandLine);

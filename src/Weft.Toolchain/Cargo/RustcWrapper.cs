@@ -57,8 +57,8 @@ public static class RustcWrapper
             var exit = ChildProcess.Run(compiler[0], [.. compiler.Skip(1), .. rustc.All], environment);
             // Cargo builds the crates below an LTO root as bitcode only; the linker role merges them.
             if (exit != 0 || bitcodeOnly) return exit;
-            if (File.Exists(LibraryOf(rustc) + ".rlib")) Allocator.Restart(new FileInfo(LibraryOf(rustc) + ".rlib").Length, IsCompiled);
         }
+        if (File.Exists(LibraryOf(rustc) + ".rlib")) Allocator.Restart(new FileInfo(LibraryOf(rustc) + ".rlib").Length, IsCompiled);
         LowerLibraries(plan, rustc, link, weaving);
         return 0;
     }

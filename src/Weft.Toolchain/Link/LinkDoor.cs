@@ -38,10 +38,10 @@ public static class LinkDoor
     private static int Link(string linker, List<string> arguments, string folder)
     {
         const int safeLength = 100_000;
-        if (arguments.Sum(a => a.Length + 1) < safeLength) return ChildProcess.Run(linker, arguments, Allocator.Without);
+        if (arguments.Sum(a => a.Length + 1) < safeLength) return ChildProcess.Run(linker, arguments);
         var file = Path.Combine(folder, "arguments");
         File.WriteAllLines(file, arguments.Select(a => "\"" + a.Replace("\\", "\\\\").Replace("\"", "\\\"") + "\""));
-        return ChildProcess.Run(linker, ["@" + file], Allocator.Without);
+        return ChildProcess.Run(linker, ["@" + file]);
     }
 
     // rustc writes them one argument a line, with backslashes before spaces and backslashes.
