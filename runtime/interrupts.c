@@ -172,7 +172,7 @@ static inline uint64_t total(const state_t *s)
 
 static void allow(state_t *s, int64_t units)
 {
-    if (probes() == WEFT_INTERRUPTS_CANONICAL) {
+    if (s->probes == WEFT_INTERRUPTS_CANONICAL) {
         s->total = weft_interrupts_metered ? weft_interrupts_metered() : 0;
         s->target = units >= WEFT_INTERRUPTS_IDLE ? UINT64_MAX : s->total + (uint64_t)(units > 0 ? units : 0);
     } else {
@@ -189,7 +189,7 @@ static inline uint64_t share(const state_t *s, uint64_t elapsed)
 #define ONE ((uint64_t)1 << 16)
 
 /// units * part / whole, for parts and wholes of any length; exact to 28 bits.
-static int64_t proportion(uint64_t units, uint64_t part, uint64_t whole)
+static __attribute__((noinline, cold)) int64_t long_proportion(uint64_t units, uint64_t part, uint64_t whole)
 {
     uint64_t largest = part > whole ? part : whole;
     int shift = largest >> 28 ? 36 - __builtin_clzll(largest) : 0;
@@ -200,6 +200,14 @@ static int64_t proportion(uint64_t units, uint64_t part, uint64_t whole)
         whole >>= 1;
     }
     return (int64_t)(units * part / (whole ? whole : 1));
+}
+
+/// The same; a division of 32 bits takes a third of the time of one of 64.
+static inline int64_t proportion(uint64_t units, uint64_t part, uint64_t whole)
+{
+    if (__builtin_expect((units | part) >> 16 || whole >> 32 || !whole, 0))
+        return long_proportion(units, part, whole);
+    return (int64_t)((uint32_t)(units * part) / (uint32_t)whole);
 }
 
 /// budget * ticks / interval
@@ -213,33 +221,54 @@ static inline int64_t at_least_one(int64_t units)
     return units > 0 ? units : 1;
 }
 
-/// Too early: allow what the rest of the interval is worth, at the rate seen since it began.
+/// Where the rate changes all the time, a look that comes too early is cheap, and one that comes too late is an error that
+/// nothing mends. The margin follows: late intervals widen it quickly, others narrow it slowly, until about one interval
+/// in twelve is late.
+#define SMALLEST_MARGIN (ONE / 64)
+#define LARGEST_MARGIN (ONE * 3 / 8)
+#define WIDEN (ONE / 24)
+#define NARROW (WIDEN / 11)
+
+/// Fewer units than what is to pass is worth.
+static inline int64_t cautious(int64_t units, uint64_t margin)
+{
+    return at_least_one((int64_t)(((uint64_t)units * (ONE - margin)) >> 16));
+}
+
+/// Too early: allow what the rest of the interval is worth, at the rate seen since it began. An error in the rate matters
+/// less for a rest than for the whole.
 static void wait_longer(state_t *s, uint64_t elapsed)
 {
-    uint64_t used = s->total - s->began;
-    uint64_t rest = s->aim > elapsed ? s->aim - elapsed : s->interval - elapsed;
-    int seen = elapsed >= s->interval / 16 && elapsed < s->interval - s->interval / 4;
-    int64_t units = seen ? proportion(used, rest, elapsed) // the prediction was far off: believe what this interval shows
-                         : convert(s, rest);
-    s->left = s->armed = at_least_one(units);
+    uint64_t used = s->total - s->began, rest = s->interval - elapsed;
+    int64_t units = elapsed >= s->interval / 16 ? proportion(used, rest, elapsed) : convert(s, rest);
+    s->looks++;
+    s->left = s->armed = cautious(units, s->margin >> (s->looks < 3 ? 2 * s->looks : 6));
+}
+
+static __attribute__((noinline, cold)) void learn_from_slip(state_t *s, uint64_t used, uint64_t elapsed)
+{
+    // A long handler, an unwoven function, the kernel, or a slower phase. Only the last of these lasts.
+    if (s->slips < 2)
+        s->slips++;
+    else
+        s->budget = at_least_one(proportion(used, s->interval, elapsed));
 }
 
 /// Learns from an interval that is over: how many units would have been right?
 static inline void learn(state_t *s, uint64_t elapsed)
 {
-    uint64_t used = s->total - s->began;
-    if (__builtin_expect(elapsed > 2 * s->interval, 0)) {
-        // A long handler, an unwoven function, the kernel, or a slower phase. Only the last of these lasts.
-        if (s->slips < 2) {
-            s->slips++;
-            return;
-        }
-        s->budget = at_least_one(proportion(used, s->interval, elapsed));
+    uint64_t used = s->total - s->began, part = share(s, elapsed);
+    if (__builtin_expect(part > 2 * ONE, 0)) {
+        learn_from_slip(s, used, elapsed);
         return;
     }
     s->slips = 0;
+    if (part > ONE + ONE / 24)
+        s->margin += s->margin < LARGEST_MARGIN ? WIDEN : 0;
+    else if (s->margin > SMALLEST_MARGIN)
+        s->margin -= NARROW;
     // 1 / x is near 2 - x near 1, and errs to the short side elsewhere.
-    int64_t right = (int64_t)((used * (2 * ONE - share(s, elapsed))) >> 16);
+    int64_t right = (int64_t)((used * (2 * ONE - part)) >> 16);
     s->budget = at_least_one(s->budget + (right - s->budget) / 4);
 }
 
@@ -279,7 +308,8 @@ static void look_cycles(state_t *s)
         learn(s, elapsed);
     s->start = now;
     s->began = s->total;
-    s->left = s->armed = at_least_one(s->budget - (s->budget >> 6));
+    s->looks = 0;
+    s->left = s->armed = cautious(s->budget, s->margin);
     call(s, s->total);
     if (s->slips == 0 && !s->due)
         return;
@@ -287,7 +317,7 @@ static void look_cycles(state_t *s)
     if (s->clock == WEFT_INTERRUPTS_CYCLES && s->nested == 0 && end - s->start > s->interval) {
         s->start = end; // the handler ran longer than the interval: the next one begins now
         s->due = 0;
-        arm(s, total(s), at_least_one(s->budget - (s->budget >> 6)));
+        arm(s, total(s), cautious(s->budget, s->margin));
         s->began = s->total;
     }
 }
@@ -316,10 +346,29 @@ static void look_flag(state_t *s)
 }
 
 /// Not inline: a handler that switches stacks may come back on another thread, whose state is elsewhere.
-static __attribute__((noinline)) void finish(void)
+static __attribute__((noinline)) void finish(int error)
 {
     state_t *s = state;
-    settle(s);
+    *s->error = error;
+    if (__builtin_expect(s->due, 0))
+        settle(s);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    s->busy = 0;
+}
+
+/// Nothing is registered, or interrupts are disabled.
+static __attribute__((noinline, cold)) void look_away(state_t *s)
+{
+    if (!s->handler) {
+        s->flag = 0;
+        allow(s, WEFT_INTERRUPTS_IDLE);
+    } else {
+        if (s->clock == WEFT_INTERRUPTS_FLAG)
+            s->due |= __atomic_exchange_n(&s->flag, 0, __ATOMIC_ACQUIRE) != 0;
+        else
+            s->due = s->clock != WEFT_INTERRUPTS_CYCLES || ticks() - s->start >= s->threshold;
+        allow(s, s->due ? WEFT_INTERRUPTS_IDLE : at_least_one(s->budget));
+    }
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     s->busy = 0;
 }
@@ -329,33 +378,25 @@ HIDDEN void weft_interrupts_look(void)
 {
     state_t *s = state;
     if (__builtin_expect(s->busy, 0)) {
-        s->left += POLL; // a signal handler in the middle of what follows
-        s->armed += POLL;
+        arm(s, total(s), POLL); // a signal handler in the middle of what follows
         return;
     }
     s->busy = 1;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    s->total = probes() == WEFT_INTERRUPTS_CANONICAL && weft_interrupts_metered ? weft_interrupts_metered() : total(s);
+    s->total = s->probes == WEFT_INTERRUPTS_CANONICAL ? weft_interrupts_metered() : total(s);
     s->armed = s->left;
-    if (!s->handler) {
-        s->flag = 0;
-        allow(s, WEFT_INTERRUPTS_IDLE);
-    } else if (s->nested) {
-        s->due = s->clock != WEFT_INTERRUPTS_CYCLES || ticks() - s->start >= s->threshold;
-        if (s->clock == WEFT_INTERRUPTS_FLAG)
-            s->due = __atomic_exchange_n(&s->flag, 0, __ATOMIC_ACQUIRE) != 0;
-        allow(s, s->due ? WEFT_INTERRUPTS_IDLE : at_least_one(s->budget));
-    } else {
-        int saved = errno;
-        if (s->clock == WEFT_INTERRUPTS_CYCLES)
-            look_cycles(s);
-        else if (s->clock == WEFT_INTERRUPTS_INSTRUCTIONS)
-            look_instructions(s);
-        else
-            look_flag(s);
-        errno = saved;
+    if (__builtin_expect(!s->handler || s->nested, 0)) {
+        look_away(s);
+        return;
     }
-    finish();
+    int error = *s->error;
+    if (__builtin_expect(s->clock == WEFT_INTERRUPTS_CYCLES, 1))
+        look_cycles(s);
+    else if (s->clock == WEFT_INTERRUPTS_INSTRUCTIONS)
+        look_instructions(s);
+    else
+        look_flag(s);
+    finish(error);
 }
 
 // ---- The timer thread of the flag clock: one a process, asleep until the next flag is due ----
@@ -534,7 +575,7 @@ static void begin(state_t *s)
     if (s->clock == WEFT_INTERRUPTS_CYCLES) {
         s->start = ticks();
         s->threshold = s->interval - s->interval / 32;
-        s->aim = s->interval - s->interval / 64;
+        s->margin = SMALLEST_MARGIN;
         s->inverse = ((uint64_t)1 << 48) / s->interval;
         s->budget = (int64_t)s->interval;
         allow(s, s->budget);
@@ -573,6 +614,8 @@ EXPORT int weft_interrupts_register(enum weft_interrupts_clock clock, uint64_t i
     } else {
         s->handler = handler;
         s->argument = argument;
+        s->error = &errno;
+        s->probes = (uint8_t)probes();
         s->due = 0;
         begin(s);
     }

@@ -30,33 +30,34 @@
 #define WEFT_INTERRUPTS_IDLE (INT64_C(1) << 40)
 
 struct weft_interrupts_state {
+    // The first two cache lines are all that an interrupt touches.
     int64_t left;    ///< units until somebody has to look at the clock
     uint32_t flag;   ///< not 0: an interrupt was asked for
     uint32_t nested; ///< weft_interrupts_disable() calls without their weft_interrupts_enable()
     uint64_t target; ///< metering's count at which somebody has to look
-
-    int64_t armed;  ///< `left` when it was set last
-    uint64_t total; ///< units before that
-
+    int64_t armed;   ///< `left` when it was set last
+    uint64_t total;  ///< units before that
     weft_interrupts_handler handler; ///< NULL: nothing is registered
     void *argument;
-    uint64_t interval;
-    uint64_t fired;
-    uint64_t began; ///< total when the interval began
-    uint64_t start; ///< the clock then (cycles), or the total at which the next interrupt is due (instructions)
-
-    // cycles
-    uint64_t threshold; ///< elapsed ticks from which on the handler is called
-    uint64_t aim;       ///< elapsed ticks at which to look at the clock
-    uint64_t inverse;   ///< 2^48 / interval
-    int64_t budget;     ///< units that an interval is expected to take
-
-    uint8_t clock;
+    uint8_t clock;  ///< enum weft_interrupts_clock
+    uint8_t probes; ///< enum weft_interrupts_probes
     uint8_t busy;   ///< the runtime is at work on this state; a signal handler's probe must wait
     uint8_t due;    ///< an interrupt came while they were disabled
     uint8_t slips;  ///< intervals in a row that were far too long
+    uint8_t looks;  ///< at the clock since the interval began
     uint8_t queued; ///< known to the timer thread
 
+    uint64_t start;     ///< the clock when the interval began (cycles), or the total at which the next interrupt is due
+    uint64_t began;     ///< total when the interval began
+    uint64_t interval;
+    uint64_t threshold; ///< elapsed ticks from which on the handler is called
+    uint64_t inverse;   ///< 2^48 / interval
+    int64_t budget;     ///< units that an interval is expected to take
+    uint32_t margin;    ///< how much too early to look at the clock, as a 0.16 share of what is to pass
+    uint32_t reserved;
+    uint64_t fired;
+
+    int *error; ///< the thread's errno
     weft_interrupts_hook disable_hook;
     weft_interrupts_hook enable_hook;
 

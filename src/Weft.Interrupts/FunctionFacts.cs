@@ -65,6 +65,7 @@ internal sealed class FunctionFacts
                 ReturnsTwice |= summaries.ReturnsTwice(instruction);
             }
         }
+        if (graph.Blocks[block].Terminator.Opcode == Opcode.Unreachable) Heavy[block] = false; // a panic does not come back
         Cold[block] |= graph.Blocks[block].Terminator.Opcode is Opcode.Unreachable or Opcode.Resume;
     }
 

@@ -46,26 +46,30 @@ internal sealed class FunctionWeaver : IDisposable
         builder.SetArtificialLocation(function);
         var slot = builder.Alloca(word);
         bool IsCold(BasicBlock block) => graph.Find(block) is { } number && facts.Cold[number];
-        foreach (var (from, to) in Exits(region.Root, graph))
+        foreach (var (from, to) in region.IsFree ? [] : Exits(region.Root, graph))
             if (!Surroundings.IsPad(to) && !IsCold(to)) Leave(from, to, region.Root, function, membership, slot);
-        Enter(region.Root, graph, function, membership, slot);
-        foreach (var call in region.Calls) Exchange(call, function, slot);
+        Enter(region, graph, function, membership, slot);
+        foreach (var call in region.IsFree ? [] : region.Calls) Exchange(call, function, slot);
         foreach (var spend in region.Spends)
         {
             At(spend.Before, function);
-            builder.Store(builder.Call(probes.Spend, builder.Load(word, slot), word.Const((ulong)spend.Cost), probes.Gap).AsValue, slot);
+            var left = builder.Load(word, slot);
+            var cost = word.Const((ulong)spend.Cost);
+            builder.Store((region.IsFree ? builder.Call(probes.SpendFree, left, cost, probes.Free) : builder.Call(probes.Spend, left, cost, probes.Gap)).AsValue, slot);
         }
         var prepaidWeaver = new PrepaidWeaver(context, builder, editor, probes, weights, membership);
         foreach (var prepaid in region.Prepaid) prepaidWeaver.Weave(prepaid, graph, IsCold, slot);
     }
 
-    private void Enter(Loop root, FlowGraph graph, Function function, LoopMembership membership, Value slot)
+    private void Enter(Region region, FlowGraph graph, Function function, LoopMembership membership, Value slot)
     {
+        var root = region.Root;
         var header = graph.Blocks[root.Header];
         var (block, _) = editor.InsertBefore(header, b => membership.IsIn(b, root));
         builder.AtEnd(block);
         builder.SetArtificialLocation(function);
-        Load(slot);
+        if (region.IsFree) builder.Store(probes.Free, slot);
+        else Load(slot);
         builder.Branch(header);
         membership.Add(block, root.Parent);
     }

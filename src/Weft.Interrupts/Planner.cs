@@ -52,8 +52,12 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         var inner = loop.Children.Exists(c => loopFacts[c].Folded < 0);
         var counted = calls || inner || !loop.IsReducible ? null : CountedLoop.Match(loop, graph, module);
         var folded = counted?.ConstantTrips is { } trips and > 0 && trips * round <= settings.FoldLimit && !loop.Blocks.Any(b => facts.Syncs[b]) ? (int)(trips * round) : -1;
-        return new LoopFacts(level, Math.Max(round, 1), calls, round < settings.StripLimit ? counted : null, folded);
+        return new LoopFacts(level, Math.Max(round, 1), calls, round < settings.StripLimit && !IsSearch(loop) ? counted : null, folded);
     }
+
+    /// <summary>A loop with another way out on a hot path usually finds what it looks for soon: paying for all of it in advance is a loss.</summary>
+    private bool IsSearch(Loop loop) =>
+        loop.Blocks.Count(b => Array.Exists(graph.Successors[b], s => !loop.Contains(s) && !facts.Cold[s])) > 1;
 
     private void PlanLoop(Loop loop)
     {
@@ -72,9 +76,15 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         settings.KeepInRegisters && !facts.IsSmall && !facts.ReturnsTwice && loop.IsReducible && !facts.Cold[loop.Header] && !facts.Unprobed[loop.Header]
         && Surroundings.CanHold(loop, graph, facts);
 
+    /// <summary>
+    /// Loops that usually end after a few rounds, as far as anybody can tell: none of them is counted. They get some rounds
+    /// free, and touch the thread's count only when those are over.
+    /// </summary>
+    private bool IsFree(Loop loop) => loopFacts[loop] is { Folded: < 0, Counted: null } && loop.Children.TrueForAll(c => loopFacts[c].Folded >= 0 || IsFree(c));
+
     private void PlanRegion(Loop root)
     {
-        var region = new Region(root);
+        var region = new Region(root, IsFree(root));
         foreach (var (block, call) in facts.SyncCalls)
             if (root.Contains(block)) region.Calls.Add(call);
         var work = new Stack<Loop>([root]);
@@ -82,7 +92,7 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         {
             var known = loopFacts[loop];
             if (known.Folded >= 0) continue;
-            if (known.Counted != null && Surroundings.CanBePrepaid(loop, known.Counted, graph)) region.Prepaid.Add(new Prepaid(loop, known.Counted, Units(known.Round)));
+            if (!region.IsFree && known.Counted != null && Surroundings.CanBePrepaid(loop, known.Counted, graph)) region.Prepaid.Add(new Prepaid(loop, known.Counted, Units(known.Round)));
             else
             {
                 foreach (var header in loop.Headers)
@@ -99,8 +109,14 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
     private void PlanBody(Level body)
     {
         var certain = CertainToCall(body);
+        var unpassed = new HashSet<int> { 0 }; // nodes that control may come to without having passed a probe
         foreach (var node in body.Order)
-            if (certain.Contains(node) && body.ChildAt(node) == null && !graph.Predecessors[node].Any(p => certain.Contains(p))) probed.Add(node);
+        {
+            if (!unpassed.Contains(node)) continue;
+            var child = body.ChildAt(node);
+            if (child == null && certain.Contains(node)) probed.Add(node);
+            else if (child == null || loopFacts[child].Folded >= 0) unpassed.UnionWith(body.Next(node).Select(n => n.Node));
+        }
         if (probed.Count == 0 && Longest(body) > settings.LeafLimit && body.ChildAt(0) == null) probed.Add(0);
         var starts = probed.ToArray();
         Cut(body, starts, (before, cost) => plan.Probes.Add(new Probe(before, cost, "long path")));
@@ -199,9 +215,16 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         return expected;
     }
 
-    // A longer block pays for the rest of itself.
+    // A longer block pays for the rest of itself. Of a loop with free rounds two are paid for here.
     private double Own(Level level, int node) =>
-        level.ChildAt(node) is { } child ? Math.Max(0, loopFacts[child].Folded) : Math.Min(facts.Cost[node], settings.MaxGap + facts.Cost[node] % settings.MaxGap);
+        level.ChildAt(node) is { } child ? OwnOf(child) : Math.Min(facts.Cost[node], settings.MaxGap + facts.Cost[node] % settings.MaxGap);
+
+    private double OwnOf(Loop child)
+    {
+        const int rounds = 2;
+        var known = loopFacts[child];
+        return known.Folded >= 0 ? known.Folded : child.Parent == null && !known.Calls && IsFree(child) ? Math.Min(rounds * known.Round, settings.LeafLimit) : 0;
+    }
 
     private void AddProbe(int block, double cost, string why)
     {

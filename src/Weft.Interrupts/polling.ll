@@ -5,6 +5,7 @@
 @__weft_interrupts_v1 = external thread_local(initialexec) global { i64, i32, i32, i64 }
 
 declare ptr @llvm.threadlocal.address.p0(ptr)
+declare { i64, i1 } @llvm.usub.with.overflow.i64(i64, i64)
 declare preserve_mostcc void @__weft_interrupts_expired() cold
 
 ; Two instructions on the hot path: compare with memory, branch.
@@ -40,14 +41,29 @@ define weak_odr hidden i64 @weft.interrupts.expire(i64 %left, i64 %gap) alwaysin
 }
 
 define weak_odr hidden i64 @weft.interrupts.spend(i64 %left, i64 %cost, i64 %gap) alwaysinline noprofile {
-  %after = sub i64 %left, %cost
-  %expired = icmp slt i64 %after, 0
+  %pair = call { i64, i1 } @llvm.usub.with.overflow.i64(i64 %left, i64 %cost)
+  %after = extractvalue { i64, i1 } %pair, 0
+  %expired = extractvalue { i64, i1 } %pair, 1
   br i1 %expired, label %look, label %go, !prof !1
 look:
   call void @weft.interrupts.probe(i64 0)
   br label %go
 go:
   %result = phi i64 [ %after, %0 ], [ %gap, %look ]
+  ret i64 %result
+}
+
+; The probe of a loop whose first rounds are free: what they cost is charged when it turns out that there are more.
+define weak_odr hidden i64 @weft.interrupts.spend.free(i64 %left, i64 %cost, i64 %free) alwaysinline noprofile {
+  %pair = call { i64, i1 } @llvm.usub.with.overflow.i64(i64 %left, i64 %cost)
+  %after = extractvalue { i64, i1 } %pair, 0
+  %over = extractvalue { i64, i1 } %pair, 1
+  br i1 %over, label %pay, label %go, !prof !1
+pay:
+  call void @weft.interrupts.probe(i64 %free)
+  br label %go
+go:
+  %result = phi i64 [ %after, %0 ], [ %free, %pay ]
   ret i64 %result
 }
 
