@@ -1,6 +1,7 @@
 using System.Text;
 using Weft.Cli.Ci;
 using Weft.Cli.Commands;
+using Weft.Interrupts;
 using Weft.Metering;
 using Weft.Toolchain;
 using Weft.Toolchain.Cargo;
@@ -16,7 +17,7 @@ namespace Weft.Cli;
 internal static class Roles
 {
     /// <summary>Every instrument, in the order they are woven.</summary>
-    public static InstrumentSet Instruments { get; } = new([new MeteringInstrument()]);
+    public static InstrumentSet Instruments { get; } = new([new MeteringInstrument(), new InterruptsInstrument()]);
 
     /// <summary>Names the program answers to beside its own; the build and <c>weft install</c> link them.</summary>
     public static IReadOnlyList<string> PublicNames { get; } = ["cargo-weft", "weft-cc", "weft-c++", .. CiCommands.Names];

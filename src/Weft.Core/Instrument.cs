@@ -43,9 +43,12 @@ public interface IInstrument
 }
 
 /// <summary>What an instrument may know while it weaves.</summary>
-public sealed class WeaveContext(Stage stage, Func<string, string> option)
+public sealed class WeaveContext(Stage stage, bool optimised, Func<string, string> option)
 {
     public Stage Stage { get; } = stage;
+
+    /// <summary>False at -O0, where a debugger expects the user's variables in memory.</summary>
+    public bool Optimised { get; } = optimised;
 
     /// <summary>Value of one of the instrument's own options.</summary>
     public string Option(string name) => option(name);

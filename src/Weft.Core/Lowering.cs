@@ -108,7 +108,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
     private void WeaveStage(Module module, Stage stage, Timings timings)
     {
         if (!weaving.WantsStage(stage)) return;
-        using (timings.Measure(stage == Stage.Front ? "weave front" : "weave back")) weaving.Weave(module, stage);
+        using (timings.Measure(stage == Stage.Front ? "weave front" : "weave back")) weaving.Weave(module, stage, settings.Level != OptLevel.O0);
         using (timings.Measure("verify")) module.Verify();
     }
 

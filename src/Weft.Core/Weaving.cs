@@ -34,10 +34,10 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
         }
     }
 
-    public void Weave(Module module, Stage stage)
+    public void Weave(Module module, Stage stage, bool optimised)
     {
         foreach (var instrument in Instruments.Where(i => i.Stages.Contains(stage)))
-            instrument.Weave(module, new WeaveContext(stage, name => OptionValue(instrument, name)));
+            instrument.Weave(module, new WeaveContext(stage, optimised, name => OptionValue(instrument, name)));
     }
 
     private string OptionValue(IInstrument instrument, string name) =>

@@ -69,6 +69,11 @@ public sealed unsafe class Module : IDisposable
 
     public GlobalVariable AddGlobal(LlvmType type, string name) => new(Native.LLVMAddGlobal(Handle, type.Handle, name));
 
+    public Function AddFunction(string name, LlvmType type) => new(Native.LLVMAddFunction(Handle, name, type.Handle));
+
+    /// <summary>Bytes that a value of the type takes in an array.</summary>
+    public ulong SizeOf(LlvmType type) => Native.LLVMABISizeOfType(Native.LLVMGetModuleDataLayout(Handle), type.Handle);
+
     public bool HasFlag(string name) => Native.LLVMGetModuleFlag(Handle, name, (nuint)System.Text.Encoding.UTF8.GetByteCount(name)) != 0;
 
     /// <summary>Moves everything of <paramref name="other"/>, which must share the context, into this module.</summary>

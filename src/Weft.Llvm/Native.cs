@@ -94,6 +94,10 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstantInt(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAInlineAsm(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMGetFirstUse(nint value);
+    [LibraryImport(Library)] internal static partial nint LLVMGetNextUse(nint use);
+    [LibraryImport(Library)] internal static partial nint LLVMGetUser(nint use);
+    [LibraryImport(Library)] internal static partial nint LLVMBasicBlockAsValue(nint block);
+    [LibraryImport(Library)] internal static partial nint LLVMIsATerminatorInst(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMValueAsMetadata(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMMetadataAsValue(nint context, nint metadata);
 
@@ -138,6 +142,33 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMGetSubprogram(nint function);
     [LibraryImport(Library)] internal static partial int LLVMHasPersonalityFn(nint function);
     [LibraryImport(Library)] internal static partial void LLVMDeleteBasicBlock(nint block);
+    [LibraryImport(Library)] internal static partial nint LLVMAppendBasicBlockInContext(nint context, nint function, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMGetBasicBlockParent(nint block);
+    [LibraryImport(Library)] internal static partial nint LLVMGetInstructionParent(nint instruction);
+    [LibraryImport(Library)] internal static partial nint LLVMIsAInstruction(nint value);
+    [LibraryImport(Library)] internal static partial uint LLVMGetNumSuccessors(nint terminator);
+    [LibraryImport(Library)] internal static partial nint LLVMGetSuccessor(nint terminator, uint index);
+    [LibraryImport(Library)] internal static partial void LLVMSetSuccessor(nint terminator, uint index, nint block);
+    [LibraryImport(Library)] internal static partial nint LLVMGetCondition(nint branch);
+    [LibraryImport(Library)] internal static partial void LLVMSetCondition(nint branch, nint condition);
+    [LibraryImport(Library)] internal static partial int LLVMGetICmpPredicate(nint comparison);
+    [LibraryImport(Library)] internal static partial uint LLVMCountIncoming(nint phi);
+    [LibraryImport(Library)] internal static partial nint LLVMGetIncomingValue(nint phi, uint index);
+    [LibraryImport(Library)] internal static partial nint LLVMGetIncomingBlock(nint phi, uint index);
+    [LibraryImport(Library)] internal static partial void LLVMAddIncoming(nint phi, nint* values, nint* blocks, uint count);
+    [LibraryImport(Library)] internal static partial void LLVMSetInstructionCallConv(nint call, uint convention);
+    [LibraryImport(Library)] internal static partial nint LLVMGetGEPSourceElementType(nint gep);
+    [LibraryImport(Library)] internal static partial ulong LLVMABISizeOfType(nint layout, nint type);
+    [LibraryImport(Library)] internal static partial nint LLVMGetModuleDataLayout(nint module);
+    [LibraryImport(Library)] internal static partial uint LLVMGetVectorSize(nint vector);
+    [LibraryImport(Library)] internal static partial uint LLVMGetMDKindIDInContext(nint context, byte* name, uint length);
+    [LibraryImport(Library)] internal static partial nint LLVMGetMetadata(nint instruction, uint kind);
+    [LibraryImport(Library)] internal static partial void LLVMSetMetadata(nint instruction, uint kind, nint node);
+    [LibraryImport(Library)] internal static partial uint LLVMGetMDNodeNumOperands(nint node);
+    [LibraryImport(Library)] internal static partial void LLVMGetMDNodeOperands(nint node, nint* operands);
+    [LibraryImport(Library)] internal static partial nint LLVMMDStringInContext2(nint context, byte* text, nuint length);
+    [LibraryImport(Library)] internal static partial nint LLVMMDNodeInContext2(nint context, nint* metadata, nuint count);
+    [LibraryImport(Library)] internal static partial uint LLVMGetDebugLocLine(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMGetAllocatedType(nint alloca);
 
     // Attributes
@@ -166,6 +197,16 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMBuildLoad2(nint builder, nint type, nint pointer, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildStore(nint builder, nint value, nint pointer);
     [LibraryImport(Library)] internal static partial nint LLVMBuildAdd(nint builder, nint left, nint right, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildBinOp(nint builder, int opcode, nint left, nint right, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildICmp(nint builder, int predicate, nint left, nint right, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildSelect(nint builder, nint condition, nint then, nint otherwise, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildZExt(nint builder, nint value, nint type, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildTrunc(nint builder, nint value, nint type, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildPtrToInt(nint builder, nint value, nint type, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildGEP2(nint builder, nint type, nint pointer, nint* indices, uint count, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildPhi(nint builder, nint type, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildBr(nint builder, nint target);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildCondBr(nint builder, nint condition, nint then, nint otherwise);
     [LibraryImport(Library)] internal static partial nint LLVMBuildCall2(nint builder, nint type, nint function, nint* arguments, uint count, byte* name);
 
     // Targets, passes and code generation

@@ -18,6 +18,9 @@ public enum Opcode
     Resume = 58, LandingPad, AddrSpaceCast, CleanupRet, CatchRet, CatchPad, CleanupPad, CatchSwitch, FNeg, CallBr, Freeze, PtrToAddr,
 }
 
+/// <summary>LLVM-C's numbers of integer comparisons.</summary>
+public enum Predicate { Equal = 32, NotEqual, UnsignedGreater, UnsignedGreaterOrEqual, UnsignedLess, UnsignedLessOrEqual, SignedGreater, SignedGreaterOrEqual, SignedLess, SignedLessOrEqual }
+
 public readonly record struct LlvmType(nint Handle)
 {
     public TypeKind Kind => (TypeKind)Native.LLVMGetTypeKind(Handle);
@@ -25,6 +28,8 @@ public readonly record struct LlvmType(nint Handle)
     public int IntWidth => (int)Native.LLVMGetIntTypeWidth(Handle);
 
     public LlvmType Element => new(Native.LLVMGetElementType(Handle));
+
+    public int VectorLength => (int)Native.LLVMGetVectorSize(Handle);
 
     public ulong ArrayLength => Native.LLVMGetArrayLength2(Handle);
 
@@ -103,6 +108,10 @@ public readonly unsafe record struct Value(nint Handle)
     public int OperandCount => Native.LLVMGetNumOperands(Handle);
 
     public Value Operand(int index) => new(Native.LLVMGetOperand(Handle, (uint)index));
+
+    public bool IsInstruction => Native.LLVMIsAInstruction(Handle) != 0;
+
+    public Instruction AsInstruction => new(Handle);
 
     public bool HasUses => Native.LLVMGetFirstUse(Handle) != 0;
 
@@ -211,6 +220,14 @@ public readonly unsafe record struct Function(nint Handle)
 
     public BlockList Blocks => new(Handle);
 
+    public bool HasPersonality => Native.LLVMHasPersonalityFn(Handle) != 0;
+
+    /// <summary>An empty block at the end; where it lies says nothing about where its code will.</summary>
+    public BasicBlock AppendBlock(LlvmContext context)
+    {
+        fixed (byte* name = "\0"u8) return new(Native.LLVMAppendBasicBlockInContext(context.Handle, Handle, name));
+    }
+
     public bool HasAttribute(uint kind) => Native.LLVMGetEnumAttributeAtIndex(Handle, Attribute.FunctionIndex, kind) != 0;
 
     public bool HasAttribute(ReadOnlySpan<byte> name) => Attribute.Kind(name) is var kind and not 0 && HasAttribute(kind);
@@ -246,6 +263,33 @@ public readonly record struct BasicBlock(nint Handle)
 
     public Instruction Last => new(Native.LLVMGetLastInstruction(Handle));
 
+    public Function Parent => new(Native.LLVMGetBasicBlockParent(Handle));
+
+    /// <summary>The blocks that lead here, each once; a snapshot.</summary>
+    public List<BasicBlock> Predecessors
+    {
+        get
+        {
+            var list = new List<BasicBlock>();
+            for (var use = Native.LLVMGetFirstUse(Native.LLVMBasicBlockAsValue(Handle)); use != 0; use = Native.LLVMGetNextUse(use))
+                if (Native.LLVMGetUser(use) is var user && Native.LLVMIsATerminatorInst(user) != 0 && new Instruction(user).Block is var block && !list.Contains(block))
+                    list.Add(block);
+            return list;
+        }
+    }
+
+    /// <summary>The first instruction that something may be inserted before; none in a block of a catchswitch.</summary>
+    public Instruction FirstInsertion
+    {
+        get
+        {
+            foreach (var instruction in Instructions)
+                if (instruction.Opcode == Opcode.CatchSwitch) return default;
+                else if (instruction.Opcode is not (Opcode.Phi or Opcode.LandingPad or Opcode.CatchPad or Opcode.CleanupPad)) return instruction;
+            return default;
+        }
+    }
+
     public Instruction Terminator => new(Native.LLVMGetBasicBlockTerminator(Handle));
 
     public InstructionList Instructions => new(Handle);
@@ -260,6 +304,44 @@ public readonly record struct Instruction(nint Handle)
     public Opcode Opcode => (Opcode)Native.LLVMGetInstructionOpcode(Handle);
 
     public Instruction Next => new(Native.LLVMGetNextInstruction(Handle));
+
+    public BasicBlock Block => new(Native.LLVMGetInstructionParent(Handle));
+
+    // Terminators
+
+    public int SuccessorCount => (int)Native.LLVMGetNumSuccessors(Handle);
+
+    public BasicBlock Successor(int index) => new(Native.LLVMGetSuccessor(Handle, (uint)index));
+
+    public void SetSuccessor(int index, BasicBlock block) => Native.LLVMSetSuccessor(Handle, (uint)index, block.Handle);
+
+    /// <summary>Of a conditional branch.</summary>
+    public Value Condition
+    {
+        get => new(Native.LLVMGetCondition(Handle));
+        set => Native.LLVMSetCondition(Handle, value.Handle);
+    }
+
+    // Phis
+
+    public int IncomingCount => (int)Native.LLVMCountIncoming(Handle);
+
+    public Value IncomingValue(int index) => new(Native.LLVMGetIncomingValue(Handle, (uint)index));
+
+    public BasicBlock IncomingBlock(int index) => new(Native.LLVMGetIncomingBlock(Handle, (uint)index));
+
+    public unsafe void AddIncoming(Value value, BasicBlock block) => Native.LLVMAddIncoming(Handle, (nint*)&value, (nint*)&block, 1);
+
+    // Others
+
+    /// <summary>Of an integer comparison.</summary>
+    public Predicate Predicate => (Predicate)Native.LLVMGetICmpPredicate(Handle);
+
+    /// <summary>What a getelementptr counts in.</summary>
+    public LlvmType SourceElementType => new(Native.LLVMGetGEPSourceElementType(Handle));
+
+    /// <summary>Line of the debug location; 0 without one.</summary>
+    public int DebugLine => DebugLocation == 0 ? 0 : (int)Native.LLVMGetDebugLocLine(Handle);
 
     public Value CalledValue => new(Native.LLVMGetCalledValue(Handle));
 

@@ -1,0 +1,682 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The interrupts runtime: decides, when a probe has used up its thread's budget of units, whether it is time to call the
+// handler, and how many units to allow until the next look at the clock.
+//
+// The clock of time works by prediction. `budget` is how many units an interval took lately. A probe that runs out of
+// units reads the time-stamp counter once: if the interval is nearly over (a thirty-second part of it missing at most),
+// the handler is called and the prediction corrected; if not, the rest of the interval is converted into units and armed.
+// One look an interval is the rule. All of it is integer arithmetic, and without divisions where the prediction was good.
+//
+// Every linked module carries a copy of this file. What the copies share are objects that the dynamic linker keeps once
+// per process (STB_GNU_UNIQUE): the thread-local state and `struct process`. The functions of all copies are equivalent.
+
+#define __WEFT_INTERRUPTS__ 1
+
+#include "interrupts_abi.h"
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <x86intrin.h>
+#endif
+
+#define EXPORT __attribute__((weak, visibility("default")))
+#define HIDDEN __attribute__((weak, visibility("hidden")))
+
+typedef struct weft_interrupts_state state_t;
+
+/// What the copies of the runtime in a process share. All of it starts as zero.
+struct process {
+    struct weft_lock lock;
+    uint32_t changed; ///< futex of the timer thread: counts changes of the list
+    uint32_t prepared;
+    pid_t timer; ///< process that the timer thread belongs to
+    pthread_key_t key;
+    sigset_t fork_mask;
+    state_t *first; ///< threads whose flags the timer thread sets
+};
+
+#define PROCESS_BYTES 512 // part of version 1 of the object
+#define STATE_BYTES 256
+
+_Static_assert(sizeof(struct process) <= PROCESS_BYTES, "the shared object has outgrown its reserve");
+_Static_assert(sizeof(state_t) <= STATE_BYTES, "the state has outgrown its reserve");
+_Static_assert(offsetof(state_t, left) == 0 && offsetof(state_t, flag) == 8 && offsetof(state_t, target) == 16, "probes use these");
+_Static_assert(offsetof(state_t, armed) == 24, "initialised below");
+
+extern struct process __weft_interrupts_process_v1;
+
+#define process (&__weft_interrupts_process_v1)
+#define state (&__weft_interrupts_v1)
+
+// See metering.c for the sections.
+#ifdef __GLIBC__
+#define SHARED(symbol) ".globl " symbol "\n.type " symbol ", %gnu_unique_object\n"
+#else
+#define SHARED(symbol) ".weak " symbol "\n.type " symbol ", %object\n"
+#endif
+#define TEXT_OF(value) #value
+#define BYTES(value) TEXT_OF(value)
+
+__asm__(SHARED("__weft_interrupts_v1")
+        ".section .tdata.__weft_interrupts_v1, \"awTG\", %progbits, __weft_interrupts_v1, comdat\n"
+        ".balign 64\n"
+        "__weft_interrupts_v1:\n"
+        ".quad 1 << 40\n" // left
+        ".quad 0\n"
+        ".quad -1\n"      // target
+        ".quad 1 << 40\n" // armed
+        ".zero " BYTES(STATE_BYTES) " - 32\n"
+        ".size __weft_interrupts_v1, " BYTES(STATE_BYTES) "\n"
+        ".text\n");
+
+__asm__(SHARED("__weft_interrupts_process_v1")
+        ".section .bss.__weft_interrupts_process_v1, \"awG\", %nobits, __weft_interrupts_process_v1, comdat\n"
+        ".balign 64\n"
+        "__weft_interrupts_process_v1:\n"
+        ".zero " BYTES(PROCESS_BYTES) "\n"
+        ".size __weft_interrupts_process_v1, " BYTES(PROCESS_BYTES) "\n"
+        ".text\n");
+
+// ---- The way in from a probe: keeps what preserve_most promises, and lets unwinders pass ----
+
+HIDDEN void weft_interrupts_look(void);
+
+#define ENTRY(body)                                                                                                              \
+    __asm__(".section .text.__weft_interrupts_expired, \"axG\", %progbits, __weft_interrupts_expired, comdat\n"                  \
+            ".weak __weft_interrupts_expired\n.hidden __weft_interrupts_expired\n.type __weft_interrupts_expired, %function\n"   \
+            ".balign 16\n__weft_interrupts_expired:\n.cfi_startproc\n" body                                                      \
+            ".cfi_endproc\n.size __weft_interrupts_expired, . - __weft_interrupts_expired\n.text\n")
+
+#if defined(__x86_64__)
+#define PUSH(reg, at) "push %" reg "\n.cfi_adjust_cfa_offset 8\n.cfi_offset " reg ", " at "\n"
+#define POP(reg) "pop %" reg "\n.cfi_adjust_cfa_offset -8\n.cfi_restore " reg "\n"
+ENTRY("endbr64\n"
+      PUSH("rax", "-16") PUSH("rcx", "-24") PUSH("rdx", "-32") PUSH("rsi", "-40")
+      PUSH("rdi", "-48") PUSH("r8", "-56") PUSH("r9", "-64") PUSH("r10", "-72")
+      "sub $8, %rsp\n.cfi_adjust_cfa_offset 8\n"
+      "call weft_interrupts_look\n"
+      "add $8, %rsp\n.cfi_adjust_cfa_offset -8\n"
+      POP("r10") POP("r9") POP("r8") POP("rdi") POP("rsi") POP("rdx") POP("rcx") POP("rax")
+      "ret\n");
+#elif defined(__aarch64__)
+ENTRY("stp x29, x30, [sp, #-80]!\n.cfi_def_cfa_offset 80\n.cfi_offset x29, -80\n.cfi_offset x30, -72\n"
+      "mov x29, sp\n"
+      "stp x9, x10, [sp, #16]\n.cfi_offset x9, -64\n.cfi_offset x10, -56\n"
+      "stp x11, x12, [sp, #32]\n.cfi_offset x11, -48\n.cfi_offset x12, -40\n"
+      "stp x13, x14, [sp, #48]\n.cfi_offset x13, -32\n.cfi_offset x14, -24\n"
+      "str x15, [sp, #64]\n.cfi_offset x15, -16\n"
+      "bl weft_interrupts_look\n"
+      "ldp x9, x10, [sp, #16]\n"
+      "ldp x11, x12, [sp, #32]\n"
+      "ldp x13, x14, [sp, #48]\n"
+      "ldr x15, [sp, #64]\n"
+      "ldp x29, x30, [sp], #80\n.cfi_def_cfa_offset 0\n.cfi_restore x29\n.cfi_restore x30\n"
+      "ret\n");
+#else
+#error "interrupts need x86_64 or aarch64"
+#endif
+
+// ---- Clocks ----
+
+static inline uint64_t ticks(void)
+{
+#if defined(__x86_64__)
+    return __rdtsc();
+#else
+    uint64_t value;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(value));
+    return value;
+#endif
+}
+
+static uint64_t nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static enum weft_interrupts_probes probes(void)
+{
+    const struct weft_interrupts_build *build = &__weft_interrupts_build_v1;
+    __asm__("" : "+r"(build)); // a weak symbol: its address may be 0
+    return build ? (enum weft_interrupts_probes)build->probes : WEFT_INTERRUPTS_COUNTING;
+}
+
+// Metering's count, where the probes are canonical and the process has metering.
+extern uint64_t weft_interrupts_metered(void) __asm__("weft_metering_count") __attribute__((weak));
+
+// ---- Budgets ----
+
+/// Adds the units used since `left` was set to the total, and allows `units` more.
+static inline void arm(state_t *s, uint64_t used_up_to_now, int64_t units)
+{
+    s->total = used_up_to_now;
+    s->armed = units;
+    s->left = units;
+}
+
+static inline uint64_t total(const state_t *s)
+{
+    return s->total + (uint64_t)(s->armed - s->left);
+}
+
+static void allow(state_t *s, int64_t units)
+{
+    if (probes() == WEFT_INTERRUPTS_CANONICAL) {
+        s->total = weft_interrupts_metered ? weft_interrupts_metered() : 0;
+        s->target = units >= WEFT_INTERRUPTS_IDLE ? UINT64_MAX : s->total + (uint64_t)(units > 0 ? units : 0);
+    } else {
+        arm(s, total(s), units);
+    }
+}
+
+/// ticks / interval as a 16.16 number; for less than a few intervals.
+static inline uint64_t share(const state_t *s, uint64_t elapsed)
+{
+    return (elapsed * s->inverse) >> 32;
+}
+
+#define ONE ((uint64_t)1 << 16)
+
+/// units * part / whole, for parts and wholes of any length; exact to 28 bits.
+static int64_t proportion(uint64_t units, uint64_t part, uint64_t whole)
+{
+    uint64_t largest = part > whole ? part : whole;
+    int shift = largest >> 28 ? 36 - __builtin_clzll(largest) : 0;
+    part >>= shift;
+    whole >>= shift;
+    while (units >> 35) {
+        units >>= 1;
+        whole >>= 1;
+    }
+    return (int64_t)(units * part / (whole ? whole : 1));
+}
+
+/// budget * ticks / interval
+static inline int64_t convert(const state_t *s, uint64_t elapsed)
+{
+    return (int64_t)(((uint64_t)s->budget * share(s, elapsed)) >> 16);
+}
+
+static inline int64_t at_least_one(int64_t units)
+{
+    return units > 0 ? units : 1;
+}
+
+/// Too early: allow what the rest of the interval is worth, at the rate seen since it began.
+static void wait_longer(state_t *s, uint64_t elapsed)
+{
+    uint64_t used = s->total - s->began;
+    uint64_t rest = s->aim > elapsed ? s->aim - elapsed : s->interval - elapsed;
+    int seen = elapsed >= s->interval / 16 && elapsed < s->interval - s->interval / 4;
+    int64_t units = seen ? proportion(used, rest, elapsed) // the prediction was far off: believe what this interval shows
+                         : convert(s, rest);
+    s->left = s->armed = at_least_one(units);
+}
+
+/// Learns from an interval that is over: how many units would have been right?
+static inline void learn(state_t *s, uint64_t elapsed)
+{
+    uint64_t used = s->total - s->began;
+    if (__builtin_expect(elapsed > 2 * s->interval, 0)) {
+        // A long handler, an unwoven function, the kernel, or a slower phase. Only the last of these lasts.
+        if (s->slips < 2) {
+            s->slips++;
+            return;
+        }
+        s->budget = at_least_one(proportion(used, s->interval, elapsed));
+        return;
+    }
+    s->slips = 0;
+    // 1 / x is near 2 - x near 1, and errs to the short side elsewhere.
+    int64_t right = (int64_t)((used * (2 * ONE - share(s, elapsed))) >> 16);
+    s->budget = at_least_one(s->budget + (right - s->budget) / 4);
+}
+
+/// Calls the handler with interrupts disabled.
+static inline void call(state_t *s, uint64_t count)
+{
+    s->fired++;
+    s->due = 0;
+    s->nested = 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    s->busy = 0;
+    s->handler(count, s->argument);
+    if (s->nested > 0)
+        s->nested--;
+}
+
+/// What fell due while interrupts were disabled comes at the next probe.
+static void settle(state_t *s)
+{
+    if (!s->due || s->nested || !s->handler)
+        return;
+    s->due = 0;
+    s->flag = s->clock == WEFT_INTERRUPTS_FLAG;
+    allow(s, 0);
+}
+
+static void look_cycles(state_t *s)
+{
+    uint64_t now = ticks(), elapsed = now - s->start;
+    if (elapsed < s->threshold) {
+        wait_longer(s, elapsed);
+        return;
+    }
+    if ((int64_t)elapsed < 0) // the counter of another processor is behind: begin again
+        elapsed = s->interval;
+    else
+        learn(s, elapsed);
+    s->start = now;
+    s->began = s->total;
+    s->left = s->armed = at_least_one(s->budget - (s->budget >> 6));
+    call(s, s->total);
+    if (s->slips == 0 && !s->due)
+        return;
+    uint64_t end = ticks();
+    if (s->clock == WEFT_INTERRUPTS_CYCLES && s->nested == 0 && end - s->start > s->interval) {
+        s->start = end; // the handler ran longer than the interval: the next one begins now
+        s->due = 0;
+        arm(s, total(s), at_least_one(s->budget - (s->budget >> 6)));
+        s->began = s->total;
+    }
+}
+
+static void look_instructions(state_t *s)
+{
+    uint64_t count = s->total;
+    if (count < s->start) {
+        allow(s, (int64_t)(s->start - count));
+        return;
+    }
+    s->start += s->interval;
+    if (s->start <= count)
+        s->start = count + s->interval;
+    allow(s, (int64_t)(s->start - count));
+    call(s, count);
+}
+
+#define POLL 1000 // units between looks at the flag where probes count
+
+static void look_flag(state_t *s)
+{
+    allow(s, POLL);
+    if (__atomic_load_n(&s->flag, __ATOMIC_RELAXED) && __atomic_exchange_n(&s->flag, 0, __ATOMIC_ACQUIRE))
+        call(s, s->total);
+}
+
+/// Not inline: a handler that switches stacks may come back on another thread, whose state is elsewhere.
+static __attribute__((noinline)) void finish(void)
+{
+    state_t *s = state;
+    settle(s);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    s->busy = 0;
+}
+
+/// A probe found no units left, or a flag.
+HIDDEN void weft_interrupts_look(void)
+{
+    state_t *s = state;
+    if (__builtin_expect(s->busy, 0)) {
+        s->left += POLL; // a signal handler in the middle of what follows
+        s->armed += POLL;
+        return;
+    }
+    s->busy = 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    s->total = probes() == WEFT_INTERRUPTS_CANONICAL && weft_interrupts_metered ? weft_interrupts_metered() : total(s);
+    s->armed = s->left;
+    if (!s->handler) {
+        s->flag = 0;
+        allow(s, WEFT_INTERRUPTS_IDLE);
+    } else if (s->nested) {
+        s->due = s->clock != WEFT_INTERRUPTS_CYCLES || ticks() - s->start >= s->threshold;
+        if (s->clock == WEFT_INTERRUPTS_FLAG)
+            s->due = __atomic_exchange_n(&s->flag, 0, __ATOMIC_ACQUIRE) != 0;
+        allow(s, s->due ? WEFT_INTERRUPTS_IDLE : at_least_one(s->budget));
+    } else {
+        int saved = errno;
+        if (s->clock == WEFT_INTERRUPTS_CYCLES)
+            look_cycles(s);
+        else if (s->clock == WEFT_INTERRUPTS_INSTRUCTIONS)
+            look_instructions(s);
+        else
+            look_flag(s);
+        errno = saved;
+    }
+    finish();
+}
+
+// ---- The timer thread of the flag clock: one a process, asleep until the next flag is due ----
+
+enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
+
+/// Sets every flag that is due and returns when the next one is.
+static uint64_t set_flags(uint64_t now)
+{
+    uint64_t next = UINT64_MAX;
+    for (state_t *s = process->first; s; s = s->next) {
+        if (s->deadline <= now) {
+            __atomic_store_n(&s->flag, 1, __ATOMIC_RELEASE);
+            s->deadline = s->deadline + s->interval > now ? s->deadline + s->interval : now + s->interval;
+        }
+        if (s->deadline < next)
+            next = s->deadline;
+    }
+    return next;
+}
+
+static void *run_timer(void *unused)
+{
+    (void)unused;
+    prctl(PR_SET_NAME, "weft-interrupts");
+    prctl(PR_SET_TIMERSLACK, 1);
+    for (;;) {
+        uint32_t seen = __atomic_load_n(&process->changed, __ATOMIC_ACQUIRE);
+        weft_lock(&process->lock);
+        uint64_t next = set_flags(nanoseconds());
+        weft_unlock(&process->lock);
+        uint64_t now = nanoseconds(), rest = next > now ? next - now : 0;
+        struct timespec limit = {(time_t)(rest / 1000000000u), (long)(rest % 1000000000u)};
+        if (rest)
+            syscall(SYS_futex, &process->changed, FUTEX_WAIT_PRIVATE, seen, next == UINT64_MAX ? NULL : &limit, NULL, 0);
+    }
+    return NULL;
+}
+
+static int start_timer(void)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, saved;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &saved);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int error = pthread_create(&thread, &attributes, run_timer, NULL);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &saved, NULL);
+    if (!error)
+        process->timer = getpid();
+    return error;
+}
+
+static void wake_timer(void)
+{
+    __atomic_add_fetch(&process->changed, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &process->changed, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void unlink_state(state_t *s)
+{
+    if (!s->queued)
+        return;
+    *(s->previous ? &s->previous->next : &process->first) = s->next;
+    if (s->next)
+        s->next->previous = s->previous;
+    s->queued = 0;
+}
+
+static void leave_timer(state_t *s)
+{
+    sigset_t saved;
+    if (!s->queued || weft_lock_signal_safe(&process->lock, &saved) != 0)
+        return;
+    unlink_state(s);
+    weft_unlock_signal_safe(&process->lock, &saved);
+}
+
+static void before_fork(void)
+{
+    weft_lock_signal_safe(&process->lock, &process->fork_mask);
+}
+
+static void after_fork_in_parent(void)
+{
+    weft_unlock_signal_safe(&process->lock, &process->fork_mask);
+}
+
+/// The other threads are gone, and with them their states and the timer thread.
+static void after_fork_in_child(void)
+{
+    state_t *self = state;
+    process->first = self->queued ? self : NULL;
+    self->next = self->previous = NULL;
+    process->lock.word = 0;
+    if (self->queued)
+        start_timer(); // if it fails the handler is not called; a fork() cannot say so
+    pthread_sigmask(SIG_SETMASK, &process->fork_mask, NULL);
+}
+
+static void thread_ends(void *s)
+{
+    leave_timer(s);
+}
+
+/// Called with the lock held.
+static int prepare(void)
+{
+    if (process->prepared)
+        return 0;
+    int error = pthread_key_create(&process->key, thread_ends);
+    if (!error)
+        error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    process->prepared = !error;
+    return error;
+}
+
+static int join_timer(state_t *s)
+{
+    sigset_t saved;
+    int error = weft_lock_signal_safe(&process->lock, &saved);
+    if (error)
+        return error;
+    error = prepare();
+    if (!error)
+        error = pthread_setspecific(process->key, s);
+    if (!error && process->timer != getpid())
+        error = start_timer();
+    if (!error) {
+        s->deadline = nanoseconds() + s->interval;
+        s->previous = NULL;
+        s->next = process->first;
+        if (s->next)
+            s->next->previous = s;
+        process->first = s;
+        s->queued = 1;
+        wake_timer();
+    }
+    weft_unlock_signal_safe(&process->lock, &saved);
+    return error;
+}
+
+// ---- What weft/interrupts.h declares ----
+
+EXPORT enum weft_interrupts_clock weft_interrupts_build_clock(void)
+{
+    const struct weft_interrupts_build *build = &__weft_interrupts_build_v1;
+    __asm__("" : "+r"(build));
+    return build ? (enum weft_interrupts_clock)build->clock : WEFT_INTERRUPTS_CYCLES;
+}
+
+EXPORT int weft_interrupts_active(void)
+{
+    const struct weft_interrupts_build *build = &__weft_interrupts_build_v1;
+    __asm__("" : "+r"(build));
+    return build != NULL;
+}
+
+static int is_possible(enum weft_interrupts_clock clock)
+{
+    switch (probes()) {
+    case WEFT_INTERRUPTS_POLLING: return clock == WEFT_INTERRUPTS_FLAG;
+    case WEFT_INTERRUPTS_CANONICAL: return clock == WEFT_INTERRUPTS_INSTRUCTIONS;
+    default: return 1;
+    }
+}
+
+/// Sets the first budget. The rate is not known yet: one unit a cycle is too little for most code, and a look too many.
+static void begin(state_t *s)
+{
+    s->began = total(s);
+    s->slips = 0;
+    if (s->clock == WEFT_INTERRUPTS_CYCLES) {
+        s->start = ticks();
+        s->threshold = s->interval - s->interval / 32;
+        s->aim = s->interval - s->interval / 64;
+        s->inverse = ((uint64_t)1 << 48) / s->interval;
+        s->budget = (int64_t)s->interval;
+        allow(s, s->budget);
+    } else if (s->clock == WEFT_INTERRUPTS_INSTRUCTIONS) {
+        allow(s, (int64_t)s->interval);
+        s->start = s->total + s->interval;
+    } else {
+        s->budget = POLL;
+        allow(s, POLL);
+    }
+}
+
+EXPORT int weft_interrupts_register(enum weft_interrupts_clock clock, uint64_t interval, weft_interrupts_handler handler, void *argument)
+{
+    state_t *s = state;
+    if (clock == WEFT_INTERRUPTS_DEFAULT)
+        clock = weft_interrupts_build_clock();
+    if (!handler || (unsigned)clock > WEFT_INTERRUPTS_FLAG || interval > WEFT_INTERRUPTS_MAX_INTERVAL || (interval == 0 && clock != WEFT_INTERRUPTS_FLAG))
+        return EINVAL;
+    if (!is_possible(clock))
+        return ENOTSUP;
+
+    uint8_t was_busy = s->busy;
+    state_t before = *s;
+    leave_timer(s);
+    s->busy = 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    s->clock = (uint8_t)clock;
+    s->interval = interval;
+    int error = clock == WEFT_INTERRUPTS_FLAG && interval ? join_timer(s) : 0;
+    if (error) {
+        s->clock = before.clock;
+        s->interval = before.interval;
+        if (before.queued)
+            join_timer(s);
+    } else {
+        s->handler = handler;
+        s->argument = argument;
+        s->due = 0;
+        begin(s);
+    }
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    s->busy = was_busy;
+    return error;
+}
+
+EXPORT int weft_interrupts_deregister(void)
+{
+    state_t *s = state;
+    leave_timer(s);
+    s->handler = NULL;
+    s->due = 0;
+    allow(s, WEFT_INTERRUPTS_IDLE);
+    return 0;
+}
+
+EXPORT void weft_interrupts_disable(void)
+{
+    state_t *s = state;
+    s->nested++;
+    if (s->disable_hook)
+        s->disable_hook();
+}
+
+EXPORT void weft_interrupts_enable(void)
+{
+    state_t *s = state;
+    uint32_t nested = s->nested;
+    if (s->enable_hook) {
+        s->nested = nested + (nested == 0);
+        s->enable_hook();
+        s->nested = nested;
+    }
+    if (nested > 0)
+        s->nested = nested - 1;
+    settle(s);
+}
+
+EXPORT void weft_interrupts_set_disable_hook(weft_interrupts_hook hook)
+{
+    state->disable_hook = hook;
+}
+
+EXPORT void weft_interrupts_set_enable_hook(weft_interrupts_hook hook)
+{
+    state->enable_hook = hook;
+}
+
+// Where the compiler took the calls out nobody comes here.
+EXPORT void weft_interrupts_instr_disable(void)
+{
+}
+
+EXPORT void weft_interrupts_instr_enable(void)
+{
+}
+
+EXPORT uint64_t weft_interrupts_count(void)
+{
+    switch (probes()) {
+    case WEFT_INTERRUPTS_POLLING: return 0;
+    case WEFT_INTERRUPTS_CANONICAL: return weft_interrupts_metered ? weft_interrupts_metered() : 0;
+    default: return total(state);
+    }
+}
+
+EXPORT uint64_t weft_interrupts_fired(void)
+{
+    return state->fired;
+}
+
+EXPORT volatile uint32_t *weft_interrupts_flag(void)
+{
+    return &state->flag;
+}
+
+/// Ticks in 10 ms of the monotonic clock.
+static uint64_t measure_rate(void)
+{
+    uint64_t begin = nanoseconds(), first = ticks(), now;
+    while ((now = nanoseconds()) - begin < 10 * 1000 * 1000)
+        ;
+    return (ticks() - first) * 1000000000u / (now - begin);
+}
+
+EXPORT uint64_t weft_interrupts_ticks_per_second(void)
+{
+    static uint64_t rate;
+    uint64_t known = __atomic_load_n(&rate, __ATOMIC_RELAXED);
+    if (known)
+        return known;
+#if defined(__x86_64__)
+    unsigned denominator = 0, numerator = 0, crystal = 0, unused;
+    if (__get_cpuid_count(0x15, 0, &denominator, &numerator, &crystal, &unused) && denominator && numerator && crystal)
+        known = (uint64_t)crystal * numerator / denominator;
+    else
+        known = measure_rate();
+#else
+    __asm__("mrs %0, cntfrq_el0" : "=r"(known));
+    if (!known)
+        known = measure_rate();
+#endif
+    __atomic_store_n(&rate, known, __ATOMIC_RELAXED);
+    return known;
+}

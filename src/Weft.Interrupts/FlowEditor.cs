@@ -1,0 +1,88 @@
+using Weft.Llvm;
+
+namespace Weft.Interrupts;
+
+/// <summary>Puts blocks on edges. Phis cannot be told another block through LLVM-C, so they are made anew.</summary>
+internal sealed class FlowEditor(LlvmContext context, Builder builder)
+{
+    /// <summary>
+    /// A block before <paramref name="header"/> that all edges go through but those from blocks that stay. Its phis, one
+    /// for each of the header's and in their order, merge what came along those edges. It has no terminator yet.
+    /// </summary>
+    public (BasicBlock Block, List<Value> Phis) InsertBefore(BasicBlock header, Func<BasicBlock, bool> stays)
+    {
+        var block = header.Parent.AppendBlock(context);
+        foreach (var predecessor in header.Predecessors)
+            if (!stays(predecessor)) Redirect(predecessor.Terminator, header, block);
+        var phis = new List<Value>();
+        foreach (var phi in Phis(header))
+        {
+            builder.AtEnd(block);
+            var merged = builder.Phi(phi.AsValue.Type);
+            builder.Before(phi);
+            var rest = builder.Phi(phi.AsValue.Type);
+            for (var i = 0; i < phi.IncomingCount; i++)
+                (stays(phi.IncomingBlock(i)) ? rest : merged).AsInstruction.AddIncoming(phi.IncomingValue(i), phi.IncomingBlock(i));
+            rest.AsInstruction.AddIncoming(merged, block);
+            Replace(phi, rest);
+            phis.Add(merged);
+        }
+        return (block, phis);
+    }
+
+    /// <summary>A block on all edges between two blocks; ends in the jump.</summary>
+    public BasicBlock Split(BasicBlock from, BasicBlock to)
+    {
+        var block = from.Parent.AppendBlock(context);
+        Redirect(from.Terminator, to, block);
+        builder.AtEnd(block);
+        builder.Branch(to);
+        MoveIncoming(to, from, block);
+        return block;
+    }
+
+    /// <summary>Tells the phis of a block that what came from one block now comes from another.</summary>
+    public void MoveIncoming(BasicBlock block, BasicBlock from, BasicBlock to)
+    {
+        foreach (var phi in Phis(block))
+        {
+            builder.Before(phi);
+            var moved = builder.Phi(phi.AsValue.Type);
+            var done = false; // a switch with several edges here had an entry for each
+            for (var i = 0; i < phi.IncomingCount; i++)
+            {
+                var comes = phi.IncomingBlock(i);
+                if (comes != from) moved.AsInstruction.AddIncoming(phi.IncomingValue(i), comes);
+                else if (!done)
+                {
+                    moved.AsInstruction.AddIncoming(phi.IncomingValue(i), to);
+                    done = true;
+                }
+            }
+            Replace(phi, moved);
+        }
+    }
+
+    public static List<Instruction> Phis(BasicBlock block)
+    {
+        var phis = new List<Instruction>();
+        foreach (var instruction in block.Instructions)
+        {
+            if (instruction.Opcode != Opcode.Phi) break;
+            phis.Add(instruction);
+        }
+        return phis;
+    }
+
+    public static void Redirect(Instruction terminator, BasicBlock from, BasicBlock to)
+    {
+        for (var i = 0; i < terminator.SuccessorCount; i++)
+            if (terminator.Successor(i) == from) terminator.SetSuccessor(i, to);
+    }
+
+    private static void Replace(Instruction phi, Value with)
+    {
+        phi.AsValue.ReplaceAllUsesWith(with);
+        phi.Erase();
+    }
+}

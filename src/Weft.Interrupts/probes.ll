@@ -1,0 +1,77 @@
+; The counting probes of the interrupts instrument: linked into each woven module, called where FunctionWeaver.cs says, and
+; inlined. The state and the slow path are in runtime/interrupts.c; the layout here is its ABI, version 1.
+
+; { units left until somebody has to look at the clock, ... }
+@__weft_interrupts_v1 = external thread_local(initialexec) global { i64, i32, i32, i64 }
+
+declare ptr @llvm.threadlocal.address.p0(ptr)
+declare preserve_mostcc void @__weft_interrupts_expired() cold
+
+; Two instructions on the hot path: subtract from memory, branch on the sign.
+define weak_odr hidden void @weft.interrupts.probe(i64 %cost) alwaysinline noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
+  %before = load i64, ptr %state, align 8
+  %after = sub i64 %before, %cost
+  store i64 %after, ptr %state, align 8
+  %expired = icmp slt i64 %after, 0
+  br i1 %expired, label %look, label %go, !prof !0
+look:
+  call preserve_mostcc void @__weft_interrupts_expired()
+  br label %go
+go:
+  ret void
+}
+
+; After a call that may have taken long: look at the clock if anything is registered.
+define weak_odr hidden void @weft.interrupts.check() alwaysinline noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
+  %left = load i64, ptr %state, align 8
+  %registered = icmp slt i64 %left, 549755813888
+  br i1 %registered, label %look, label %go, !prof !0
+look:
+  call preserve_mostcc void @__weft_interrupts_expired()
+  br label %go
+go:
+  ret void
+}
+
+; Loops without calls keep what is left in a register: from here...
+define weak_odr hidden i64 @weft.interrupts.begin(i64 %gap) alwaysinline noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
+  %left = load i64, ptr %state, align 8
+  ret i64 %left
+}
+
+; ...to here.
+define weak_odr hidden void @weft.interrupts.end(i64 %left) alwaysinline noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
+  store i64 %left, ptr %state, align 8
+  ret void
+}
+
+; Nothing is left, or nearly: look at the clock, and come back with what is.
+define weak_odr hidden i64 @weft.interrupts.expire(i64 %left, i64 %gap) alwaysinline noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
+  store i64 %left, ptr %state, align 8
+  call preserve_mostcc void @__weft_interrupts_expired()
+  %new = load i64, ptr %state, align 8
+  ret i64 %new
+}
+
+; The probe of a loop that keeps what is left in a register.
+define weak_odr hidden i64 @weft.interrupts.spend(i64 %left, i64 %cost, i64 %gap) alwaysinline noprofile {
+  %after = sub i64 %left, %cost
+  %expired = icmp slt i64 %after, 0
+  br i1 %expired, label %look, label %go, !prof !0
+look:
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
+  store i64 %after, ptr %state, align 8
+  call preserve_mostcc void @__weft_interrupts_expired()
+  %new = load i64, ptr %state, align 8
+  br label %go
+go:
+  %result = phi i64 [ %after, %0 ], [ %new, %look ]
+  ret i64 %result
+}
+
+!0 = !{!"branch_weights", i32 1, i32 1048575}
