@@ -260,8 +260,8 @@ public sealed class CiCommandTests : IDisposable
 
     [Theory]
     [InlineData("-inst-gran=12", "-clock cycles", "")]
-    [InlineData("-inst-gran=2 -inst-gran=12 -commit-intv=7", "-clock cycles .*-max-gap 7", "")]
-    [InlineData("-inst-gran=4 -commit-intv=0 -commit-intv=x -defclock", "", "-inst-gran=4 -commit-intv=0 -commit-intv=x -defclock")]
+    [InlineData("-inst-gran=2 -inst-gran=12 -commit-intv=70", "-clock cycles .*-max-gap 70", "")]
+    [InlineData("-inst-gran=4 -commit-intv=0 -commit-intv=31 -commit-intv=x -defclock", "", "-inst-gran=4 -commit-intv=0 -commit-intv=31 -commit-intv=x -defclock")]
     [InlineData("-commit-intv=100 \"quoted\\", "-max-gap 100", "\"quoted\\")]
     public void Library_arguments_are_translated_or_named(string arguments, string flags, string ignored)
     {
@@ -271,6 +271,35 @@ public sealed class CiCommandTests : IDisposable
         Assert.Matches($"builds with .*{flags}\n", values);
         Assert.Equal(ignored.Length > 0, values.Contains("ignored", StringComparison.Ordinal));
         if (ignored.Length > 0) Assert.Contains(ignored, warned, StringComparison.Ordinal);
+    }
+
+    [Needs("cargo")]
+    public void The_configuration_reaches_the_build_below_metadata_variables_and_flags()
+    {
+        // Each set of settings has a folder of its own: which one is built in tells the settings.
+        int Folders() => Directory.GetDirectories(Project("target/weft")).Length;
+        Must("build-ci", "--", "-p", "alone", "--interrupts-max-gap", "777");
+        Must("lib-ci", "config", "--library-args", "-commit-intv=777");
+        Must("build-ci", "--", "-p", "alone");
+        Assert.Equal(1, Folders());
+        Must("lib-ci", "config", "--library-args", "-commit-intv=888");
+        Must("build-ci", "--", "-p", "alone", "--interrupts-max-gap", "777");
+        harness.Environment["WEFT_INTERRUPTS_MAX_GAP"] = "777";
+        Must("build-ci", "--", "-p", "alone");
+        harness.Environment.Remove("WEFT_INTERRUPTS_MAX_GAP");
+        Assert.Equal(1, Folders());
+        Must("build-ci", "--", "-p", "alone");
+        Assert.Equal(2, Folders());
+        Write("alone/Cargo.toml", Manifest("alone", "[package.metadata.weft]\ninterrupts-max-gap = 777"));
+        Assert.Equal(0, harness.Run("sh", "-c", "cd \"$0/alone\" && exec \"$1\"", Project(""), Command("build-ci")).ExitCode);
+        Assert.Equal(2, Folders());
+    }
+
+    [Needs("cargo")]
+    public void The_debug_report_names_functions_and_only_when_asked()
+    {
+        Assert.DoesNotContain("the_work", Must("build-ci", "--", "-q", "-p", "the-work").Errors, StringComparison.Ordinal);
+        Assert.Contains("the_work", Must("build-ci", "--debug", "--", "-q", "-p", "the-work").Errors, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -317,10 +346,10 @@ public sealed class CiCommandTests : IDisposable
     public void A_configuration_that_cannot_be_read_or_written_is_told()
     {
         Directory.CreateDirectory(harness.Path("config/cargo-compiler-interrupts/default.cfg"));
-        foreach (var command in (string[][])[["lib-ci"], ["lib-ci", "config", "--library-args", "-commit-intv=1"], ["build-ci"]])
+        foreach (var command in (string[][])[["lib-ci"], ["lib-ci", "config", "--library-args", "-commit-intv=100"], ["build-ci"]])
             Harness.AssertToldWell(Run(command[0], command[1..]), ExitCode.Failure, "default.cfg", "is a folder");
         harness.Environment["XDG_CONFIG_HOME"] = "/proc/nowhere";
-        Harness.AssertToldWell(Run("lib-ci", "config", "--library-args", "-commit-intv=1"), ExitCode.Failure, "/proc/nowhere", "XDG_CONFIG_HOME");
+        Harness.AssertToldWell(Run("lib-ci", "config", "--library-args", "-commit-intv=100"), ExitCode.Failure, "/proc/nowhere", "XDG_CONFIG_HOME");
         harness.Environment["XDG_CONFIG_HOME"] = "";
         harness.Environment["HOME"] = null;
         Harness.AssertToldWell(Run("lib-ci"), ExitCode.Failure, "XDG_CONFIG_HOME");
@@ -333,10 +362,10 @@ public sealed class CiCommandTests : IDisposable
         harness.Must("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", "config");
         try
         {
-            Must("lib-ci", "config", "--library-args", "-commit-intv=5");
+            Must("lib-ci", "config", "--library-args", "-commit-intv=50");
             harness.Run("sh", "-c", "head -c 1M /dev/zero > config/filler");
-            Harness.AssertToldWell(Run("lib-ci", "config", "--library-args", "-commit-intv=6"), ExitCode.Failure, "default.cfg");
-            Assert.Contains("-max-gap 5\n", Must("lib-ci", "config").Output, StringComparison.Ordinal);
+            Harness.AssertToldWell(Run("lib-ci", "config", "--library-args", "-commit-intv=60"), ExitCode.Failure, "default.cfg");
+            Assert.Contains("-max-gap 50\n", Must("lib-ci", "config").Output, StringComparison.Ordinal);
             Assert.Single(Directory.EnumerateFiles(harness.Path("config/cargo-compiler-interrupts")));
         }
         finally

@@ -9,7 +9,7 @@ namespace Weft.Cli.Ci;
 internal static class CiCommands
 {
     /// <summary>What these commands weave in.</summary>
-    public const string Instrument = "metering";
+    public const string Instrument = "interrupts";
 
     public static IReadOnlyList<string> Names { get; } = ["cargo-build-ci", "cargo-run-ci", "cargo-lib-ci"];
 

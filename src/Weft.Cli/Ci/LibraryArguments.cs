@@ -1,4 +1,5 @@
 using System.Globalization;
+using Weft.Interrupts;
 
 namespace Weft.Cli.Ci;
 
@@ -19,12 +20,12 @@ internal static class LibraryArguments
         return new Translation(options, ignored);
     }
 
-    // Two of the original's designs have a counterpart: 2 counts instructions, 12 also asks the processor's clock.
+    // A gap that the instrument would refuse must not fail builds from a file. Two of the original's designs have a counterpart: 2 counts instructions, 12 also asks the processor's clock.
     private static (string Name, string Value)? Meaning(string argument) => argument.Split('=') switch
     {
         ["inst-gran", "2"] => ("clock", "instructions"),
         ["inst-gran", "12"] => ("clock", "cycles"),
-        ["commit-intv", var gap] when int.TryParse(gap, NumberStyles.None, null, out var n) && n > 0 => ("max-gap", gap),
+        ["commit-intv", var gap] when int.TryParse(gap, NumberStyles.None, null, out var n) && n is >= InterruptsInstrument.SmallestGap and <= InterruptsInstrument.LargestGap => ("max-gap", gap),
         _ => null,
     };
 }
