@@ -1,4 +1,5 @@
 using System.Text;
+using Weft.Cli.Ci;
 using Weft.Cli.Commands;
 using Weft.Interrupts;
 using Weft.Metering;
@@ -19,7 +20,7 @@ internal static class Roles
     public static InstrumentSet Instruments { get; } = new([new MeteringInstrument(), new InterruptsInstrument()]);
 
     /// <summary>Names the program answers to beside its own; the build and <c>weft install</c> link them.</summary>
-    public static IReadOnlyList<string> PublicNames { get; } = ["cargo-weft", "weft-cc", "weft-c++"];
+    public static IReadOnlyList<string> PublicNames { get; } = ["cargo-weft", "weft-cc", "weft-c++", .. CiCommands.Names];
 
     public static int Run(string[] arguments) => CalledAs() switch
     {
@@ -29,6 +30,7 @@ internal static class Roles
         "weft-cc" => ClangDoor.Run(cplusplus: false, arguments, Instruments),
         "weft-c++" => ClangDoor.Run(cplusplus: true, arguments, Instruments),
         "cargo-weft" => Cargo(arguments is ["weft", ..] ? arguments[1..] : arguments), // cargo passes the subcommand's name on
+        var name when CiCommands.Names.Contains(name) => CiCommands.Run(name, arguments),
         _ => Weft(arguments),
     };
 

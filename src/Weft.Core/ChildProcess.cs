@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.IO.Pipes;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Weft.Core;
@@ -15,6 +16,59 @@ public static class ChildProcess
         using var process = Start(Prepare(program, arguments, environment, workingDirectory));
         process.WaitForExit();
         return process.ExitCode;
+    }
+
+    /// <summary>Runs with this process's own stdin and stderr; <paramref name="line"/> gets stdout, each line as bytes without its end.</summary>
+    public static int Listen(string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?> environment, Action<byte[]> line)
+    {
+        Terminal.Command(program, arguments);
+        var info = Prepare(program, arguments, environment, workingDirectory: null);
+        info.RedirectStandardOutput = true;
+        using var process = Start(info);
+        using var output = new BufferedStream(process.StandardOutput.BaseStream, 1 << 16);
+        var collected = new List<byte>();
+        for (var next = output.ReadByte(); next >= 0; next = output.ReadByte())
+        {
+            if (next != '\n')
+            {
+                collected.Add((byte)next);
+                continue;
+            }
+            line([.. collected]);
+            collected.Clear();
+        }
+        if (collected.Count > 0) line([.. collected]);
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+
+    /// <summary>
+    /// As <see cref="Run"/>, for a program that a person works with: what the terminal sends to both (Ctrl-C) is left to the
+    /// program to answer, and what only this process is sent is handed on by <paramref name="send"/>.
+    /// </summary>
+    public static int RunInForeground(string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?> environment, Action<int, PosixSignal> send)
+    {
+        Terminal.Command(program, arguments);
+        using var process = new Process { StartInfo = Prepare(program, arguments, environment, workingDirectory: null) };
+        var started = new TaskCompletionSource<int>();
+        void HandOn(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            if (context.Signal is PosixSignal.SIGTERM or PosixSignal.SIGHUP) send(started.Task.Result, context.Signal);
+        }
+        PosixSignal[] signals = [PosixSignal.SIGINT, PosixSignal.SIGQUIT, PosixSignal.SIGTERM, PosixSignal.SIGHUP];
+        var registrations = signals.Select(s => PosixSignalRegistration.Create(s, HandOn)).ToList();
+        try
+        {
+            Start(process);
+            started.SetResult(process.Id);
+            process.WaitForExit();
+            return process.ExitCode;
+        }
+        finally
+        {
+            foreach (var registration in registrations) registration.Dispose();
+        }
     }
 
     /// <summary>Runs and collects what the program prints; stdin is closed.</summary>
@@ -68,13 +122,20 @@ public static class ChildProcess
 
     private static Process Start(ProcessStartInfo info)
     {
+        var process = new Process { StartInfo = info };
+        Start(process);
+        return process;
+    }
+
+    private static void Start(Process process)
+    {
         try
         {
-            return Process.Start(info)!;
+            process.Start();
         }
         catch (Win32Exception e)
         {
-            throw new WeftException($"cannot run '{info.FileName}': {e.Message}", "check that it is installed and on PATH", ExitCode.Failure, e);
+            throw new WeftException($"cannot run '{process.StartInfo.FileName}': {e.Message}", "check that it is installed and on PATH", ExitCode.Failure, e);
         }
     }
 

@@ -22,7 +22,7 @@ namespace Weft.Interrupts;
 public sealed class InterruptsInstrument : IInstrument
 {
     private const string Clock = "clock", MaxGap = "max-gap", Debug = "debug";
-    private const int SmallestGap = 32, LargestGap = 1_000_000;
+    public const int SmallestGap = 32, LargestGap = 1_000_000;
 
     public string Name => "interrupts";
 

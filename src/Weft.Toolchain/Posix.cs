@@ -34,6 +34,12 @@ public static unsafe partial class Posix
     /// <summary>Sets a variable for the program this process becomes; .NET's own copy does not travel along.</summary>
     public static void SetVariable(string name, string value) => _ = setenv(name, value, 1);
 
+    /// <summary>A second name for a file; false where the file system has none.</summary>
+    public static bool TryHardLink(string existing, string name) => link(existing, name) == 0;
+
+    /// <summary>Sends SIGTERM or SIGHUP to a process.</summary>
+    public static void Send(int process, PosixSignal signal) => _ = kill(process, signal == PosixSignal.SIGHUP ? 1 : 15);
+
     /// <summary>Throws when an argument is not UTF-8: .NET file names cannot carry such bytes.</summary>
     public static void RequireUtf8Arguments()
     {
@@ -65,6 +71,12 @@ public static unsafe partial class Posix
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int setenv(string name, string value, int overwrite);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int link(string existing, string name);
+
+    [LibraryImport("libc")]
+    private static partial int kill(int process, int signal);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int execvp(byte* file, byte** arguments);

@@ -10,14 +10,23 @@ internal static class CommandLine
 {
     public static int Run(string[] arguments)
     {
-        if (arguments is ["help", .. var topic]) arguments = [.. topic, "--help"];
         if (arguments is []) arguments = ["--help"];
         if (arguments is ["--version" or "-V"]) return VersionCommand.Run();
+        return Invoke(Root(), arguments);
+    }
 
-        var parsed = Root().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+    /// <summary>Runs what the arguments ask of a command, or throws a usage error.</summary>
+    /// <param name="command">With an option for help among its options.</param>
+    /// <param name="arguments">What follows its name.</param>
+    /// <param name="hint">What to say of an option that it does not know.</param>
+    public static int Invoke(Command command, string[] arguments, string? hint = null)
+    {
+        if (arguments is ["help", .. var topic]) arguments = [.. topic, "--help"];
+        SetUpHelp(command.Options.OfType<HelpOption>().Single());
+        var parsed = command.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         return parsed.Errors.Count == 0 || parsed.Action is PageAction
             ? parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null })
-            : throw UsageError(parsed);
+            : throw UsageError(parsed, hint);
     }
 
     public static RootCommand Root()
@@ -36,17 +45,20 @@ internal static class CommandLine
         root.Add(CompletionsCommand.Create());
         root.Options.Remove(root.Options.OfType<VersionOption>().Single());
         root.Add(new Option<bool>("--version", "-V") { Description = "Print Weft's version and the LLVM libraries it found" });
-        var help = root.Options.OfType<HelpOption>().Single();
-        help.Description = "Print help; also 'weft help COMMAND'";
+        root.Options.OfType<HelpOption>().Single().Description = "Print help; also 'weft help COMMAND'";
+        return root;
+    }
+
+    private static void SetUpHelp(HelpOption help)
+    {
         help.Aliases.Remove("-?");
         help.Aliases.Remove("/?");
         help.Aliases.Remove("/h");
         help.Action = new PageAction();
-        return root;
     }
 
     // One sentence for the first thing that is wrong: what follows is mostly its consequence.
-    private static WeftException UsageError(ParseResult parsed)
+    private static WeftException UsageError(ParseResult parsed, string? hint)
     {
         var command = parsed.CommandResult.Command;
         var path = HelpPage.PathOf(command);
@@ -54,7 +66,7 @@ internal static class CommandLine
         if (unknown == null) return WeftException.Usage(parsed.Errors[0].Message.TrimEnd('.'), $"'{path} --help' shows what it takes");
         var kind = unknown.StartsWith('-') ? "option" : command.Subcommands.Count > 0 ? "command" : "argument";
         var similar = Similar(unknown, command.Children.Concat(command.Parents.OfType<Command>().SelectMany(c => c.Options)));
-        return WeftException.Usage($"'{path}' knows no {kind} '{unknown}'", similar != null ? $"did you mean '{similar}'?" : $"'{path} --help' shows what it takes");
+        return WeftException.Usage($"'{path}' knows no {kind} '{unknown}'", similar != null ? $"did you mean '{similar}'?" : hint ?? $"'{path} --help' shows what it takes");
     }
 
     private static string? Similar(string text, IEnumerable<Symbol> symbols) => symbols.Where(s => !s.Hidden && s is not Argument)

@@ -77,6 +77,10 @@ internal static class DoctorCommand
     private static IEnumerable<Check> Variables() =>
         BuildOptions.UnknownVariables(Roles.Instruments).Select(v => new Check("variable", Verdict.Optional, $"{v} is set, and Weft knows no such variable", $"unset {v}, or spell it as docs/cargo.md and docs/clang.md do"));
 
+    /// <summary>What a Rust build lacks beside its compiler; null: nothing.</summary>
+    public static (string What, string? Fix)? MissingLinker() =>
+        Linking(new LoweringCache()).FirstOrDefault(c => c.Verdict == Verdict.Missing) is { } check ? ($"{check.Name}: {check.Found}", check.Fix) : null;
+
     private static IEnumerable<Check> Linking(LoweringCache cache)
     {
         var compiler = ChildProcess.Find("cc") ?? ChildProcess.Find("gcc") ?? ChildProcess.Find("clang");

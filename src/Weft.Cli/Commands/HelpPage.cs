@@ -50,6 +50,20 @@ internal static class HelpPage
             ("weft install", "into ~/.local"),
             ("sudo weft install --prefix /usr/local", "for everyone"),
         ]),
+        ["cargo-build-ci"] = ("Examples",
+        [
+            ("cargo build-ci", "build target/debug/NAME-ci for every binary"),
+            ("cargo-build-ci --skip 'serde regex' -- --release", "an optimised build with two crates left as they are"),
+        ]),
+        ["cargo-run-ci"] = ("Examples",
+        [
+            ("cargo run-ci", "build and run the package's binary"),
+            ("cargo-run-ci --bin server -- --port 80 -- --release", "one of several, with arguments, optimised"),
+        ]),
+        ["cargo-lib-ci config"] = ("Examples",
+        [
+            ("cargo-lib-ci config --library-args '-inst-gran=12 -commit-intv=500'", "count cycles, with at most 500 instructions between probes"),
+        ]),
         ["weft completions"] = ("Examples",
         [
             ("eval \"$(weft completions bash)\"", "for this shell; 'weft install' sets them up for good"),
@@ -61,9 +75,12 @@ internal static class HelpPage
         ["weft cargo"] = "weft cargo COMMAND [OPTIONS] [CARGO OPTIONS] [-- PROGRAM ARGUMENTS]",
         ["weft cc"] = "weft cc [OPTIONS] [CLANG OPTIONS] FILES",
         ["weft c++"] = "weft c++ [OPTIONS] [CLANG OPTIONS] FILES",
+        ["cargo-build-ci"] = "cargo-build-ci [OPTIONS] [-- CARGO BUILD ARGUMENTS]",
+        ["cargo-run-ci"] = "cargo-run-ci [OPTIONS] [-- ARGUMENTS] [-- CARGO RUN ARGUMENTS]",
+        ["cargo-lib-ci"] = "cargo-lib-ci [OPTIONS] [COMMAND]",
     };
 
-    public static string PathOf(Command command) => command.Parents.OfType<Command>().FirstOrDefault() is { } parent ? $"{PathOf(parent)} {command.Name}" : "weft";
+    public static string PathOf(Command command) => command.Parents.OfType<Command>().FirstOrDefault() is { } parent ? $"{PathOf(parent)} {command.Name}" : command is RootCommand ? "weft" : command.Name;
 
     public static void Write(Command command, TextWriter output)
     {

@@ -15,7 +15,7 @@ internal static class InstallCommand
     public static Command Create()
     {
         var prefix = Prefix();
-        var command = new Command("install", "Put weft, cargo-weft, weft-cc and weft-c++ where shells find them, with completions and C headers.") { prefix };
+        var command = new Command("install", "Put weft, its cargo commands, weft-cc and weft-c++ on PATH, with completions and C headers.") { prefix };
         command.SetAction(parsed => Install(FullPath(parsed.GetValue(prefix))));
         return command;
     }

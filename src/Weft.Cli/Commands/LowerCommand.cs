@@ -108,7 +108,8 @@ internal static class LowerCommand
 
     private static Option<string> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
 
-    private static Option<string> Choice(string name, string description, params string[] values)
+    /// <summary>An option with a few values, told apart from wrong ones in Weft's own words.</summary>
+    internal static Option<string> Choice(string name, string description, params string[] values)
     {
         var option = new Option<string>(name) { HelpName = string.Join('|', values), Description = description };
         option.CompletionSources.Add(values);

@@ -20,14 +20,7 @@ public static class CargoDoor
     public static int Run(IReadOnlyList<string> arguments, InstrumentSet instruments)
     {
         Posix.RequireUtf8Arguments();
-        var cargo = new List<string> { Environment.GetEnvironmentVariable("CARGO") is { Length: > 0 } given ? given : "cargo" };
-        var rest = arguments.ToList();
-        if (rest.Count > 0 && rest[0].StartsWith('+'))
-        {
-            cargo = ["cargo", rest[0]]; // only rustup's proxy understands it
-            rest.RemoveAt(0);
-        }
-        if (ChildProcess.Find(cargo[0]) == null) throw new WeftException($"'{cargo[0]}' is not installed or not on PATH", "install Rust (https://rustup.rs, or Debian's cargo), then run 'weft doctor'");
+        var (cargo, rest) = Split(arguments);
         var subcommand = rest.FirstOrDefault(a => !a.StartsWith('-'));
         if (Terminal.IsSet("WEFT_DISABLE") || subcommand == null || !Lowering.Contains(subcommand))
         {
@@ -37,22 +30,84 @@ public static class CargoDoor
         return Build(cargo, rest, instruments);
     }
 
+    /// <summary>Builds for a command that goes on with what came out: cargo's messages are read, not printed, unless they are asked for.</summary>
+    public static CargoResult Build(CargoRequest request, InstrumentSet instruments)
+    {
+        Posix.RequireUtf8Arguments();
+        if (Terminal.IsSet("WEFT_DISABLE")) throw WeftException.Usage("WEFT_DISABLE is set, so nothing can be woven", "unset it, or build with plain cargo");
+        var (cargo, rest) = Split(request.Arguments);
+        var session = Prepare(cargo, rest, instruments, request);
+        var messages = new CargoMessages(request.PrintMessages);
+        var exit = ChildProcess.Listen(cargo[0], session.Arguments, session.Environment, messages.Take);
+        if (session.Plan.TimingsFolder != null) TimingsReport.Print(session.Plan.TimingsFolder);
+        return new CargoResult
+        {
+            ExitCode = exit,
+            TargetFolder = session.TargetFolder,
+            WovenFolder = session.Folder,
+            BuildFolder = session.Project.BuildFolder,
+            NamesTarget = session.NamesTarget,
+            Sysroot = session.Plan.Sysroot,
+            Skipped = session.Plan.Build.Skip,
+            Artifacts = messages.Artifacts,
+            LibraryFolders = messages.LibraryFolders,
+            RunnerOf = session.Project.RunnerOf,
+        };
+    }
+
+    /// <summary>What cargo knows of the project that a build with these arguments would build.</summary>
+    public static CargoProject ReadProject(IReadOnlyList<string> arguments)
+    {
+        var (cargo, rest) = Split(arguments);
+        return CargoProject.Read(cargo, GlobalArguments(rest));
+    }
+
+    /// <summary>Finds rustc and its LLVM as a build does, and throws what a build would.</summary>
+    public static (string Release, string LlvmPath) FindToolchain()
+    {
+        var toolchain = Toolchain(Split([]).Cargo, project: null);
+        LlvmLocator.Load(toolchain.LlvmMajor, [Path.Combine(toolchain.Sysroot, "lib")], $"rustc {toolchain.Release}");
+        return (toolchain.Release, LlvmLibrary.Path!);
+    }
+
+    private static (List<string> Cargo, List<string> Arguments) Split(IReadOnlyList<string> arguments)
+    {
+        var cargo = new List<string> { Variable("CARGO") ?? "cargo" };
+        var rest = arguments.ToList();
+        if (rest.Count > 0 && rest[0].StartsWith('+'))
+        {
+            cargo = ["cargo", rest[0]]; // only rustup's proxy understands it
+            rest.RemoveAt(0);
+        }
+        if (ChildProcess.Find(cargo[0]) == null) throw new WeftException($"'{cargo[0]}' is not installed or not on PATH", "install Rust (https://rustup.rs, or Debian's cargo), then run 'weft doctor'");
+        return (cargo, rest);
+    }
+
     private static int Build(List<string> cargo, List<string> rest, InstrumentSet instruments)
     {
-        Terminal.Verbosity = VerbosityOf(rest);
+        var session = Prepare(cargo, rest, instruments, new CargoRequest());
+        var exit = ChildProcess.Run(cargo[0], session.Arguments, session.Environment);
+        if (session.Plan.TimingsFolder != null) TimingsReport.Print(session.Plan.TimingsFolder);
+        return exit;
+    }
+
+    private static Session Prepare(List<string> cargo, List<string> rest, InstrumentSet instruments, CargoRequest request)
+    {
+        Terminal.Verbosity = request.Verbosity ?? VerbosityOf(rest);
         var project = CargoProject.Read(cargo, GlobalArguments(rest));
         foreach (var variable in BuildOptions.UnknownVariables(instruments)) Terminal.Warning($"Weft knows no variable {variable}");
-        var options = BuildOptions.Parse(rest, instruments, project.WeftMetadata);
+        var options = BuildOptions.Parse(rest, instruments, Overlay(request.Defaults, project.WeftMetadata));
         if (options.With.Count == 0 && !Terminal.IsSet("WEFT_FORCE_LOWER"))
         {
             Terminal.Note("no instrument asked for (--with LIST, or WEFT_WITH): this is plain cargo");
             Posix.Execute(cargo[0], [.. cargo.Skip(1), .. rest]);
         }
         var toolchain = Toolchain(cargo, project);
+        if (request.Skip.Count > 0) options = options with { Skip = [.. options.Skip, .. SkippedCrates.Resolve(request.Skip, cargo, [.. GlobalArguments(rest), .. FeatureArguments(rest)], new FlagReader([.. rest]).TakeValue("--target") ?? toolchain.Host)] };
         LlvmLocator.Load(toolchain.LlvmMajor, [Path.Combine(toolchain.Sysroot, "lib")], $"rustc {toolchain.Release}");
 
-        var flags = new FlagReader(rest);
-        var root = Path.Combine(flags.TakeValue("--target-dir") ?? project.TargetFolder, "weft");
+        var target = Path.GetFullPath(new FlagReader(rest).TakeValue("--target-dir") ?? project.TargetFolder);
+        var root = Path.Combine(target, "weft");
         var folder = Path.Combine(root, Variant(options));
         PrepareFolder(root, folder, $"{LoweringCache.WeftIdentity} {LlvmLibrary.Path} {toolchain.Release}");
         var plan = new BuildPlan
@@ -65,16 +120,27 @@ public static class CargoDoor
             TimingsFolder = options.Timings ? Directory.CreateTempSubdirectory("weft-timings-").FullName : null,
             Verbosity = Terminal.Verbosity,
         };
-        var exit = ChildProcess.Run(cargo[0], CargoArguments(cargo, rest, folder, toolchain.Host, project), EnvironmentFor(plan));
-        if (plan.TimingsFolder != null) TimingsReport.Print(plan.TimingsFolder);
-        return exit;
+        var namesTarget = NamesTarget(rest, project);
+        return new Session(project, plan, target, folder, namesTarget, CargoArguments(cargo, rest, folder, namesTarget ? null : toolchain.Host), EnvironmentFor(plan));
     }
 
-    private static List<string> CargoArguments(List<string> cargo, List<string> rest, string folder, string host, CargoProject project)
+    private sealed record Session(CargoProject Project, BuildPlan Plan, string TargetFolder, string Folder, bool NamesTarget, List<string> Arguments, Dictionary<string, string?> Environment);
+
+    private static Dictionary<string, string> Overlay(IReadOnlyDictionary<string, string> below, IReadOnlyDictionary<string, string> above)
+    {
+        var all = new Dictionary<string, string>(below);
+        foreach (var (key, value) in above) all[key] = value;
+        return all;
+    }
+
+    private static bool NamesTarget(List<string> rest, CargoProject project) =>
+        HasFlag(rest, "--target") || Variable("CARGO_BUILD_TARGET") != null || project.Configured("build", "target") != null;
+
+    private static List<string> CargoArguments(List<string> cargo, List<string> rest, string folder, string? host)
     {
         var at = rest.FindIndex(a => !a.StartsWith('-')) + 1;
         List<string> added = ["--target-dir", folder, "--config", $"build.rustc-wrapper={Toml(WeftFiles.Role("weft-rustc"))}", "--config", $"build.rustdoc={Toml(WeftFiles.Role("weft-rustdoc"))}"];
-        if (!HasFlag(rest, "--target") && Variable("CARGO_BUILD_TARGET") == null && project.Configured("build", "target") == null) added.AddRange(["--target", host]);
+        if (host != null) added.AddRange(["--target", host]);
         return [.. cargo.Skip(1), .. rest.Take(at), .. added, .. rest.Skip(at)];
     }
 
@@ -100,9 +166,9 @@ public static class CargoDoor
         return Variable("CARGO_BUILD_RUSTC_WRAPPER") ?? project.Configured("build", "rustc-wrapper");
     }
 
-    private static (string Sysroot, string Release, string Host, int LlvmMajor) Toolchain(List<string> cargo, CargoProject project)
+    private static (string Sysroot, string Release, string Host, int LlvmMajor) Toolchain(List<string> cargo, CargoProject? project)
     {
-        var rustc = Variable("RUSTC") ?? Variable("CARGO_BUILD_RUSTC") ?? project.Configured("build", "rustc") ?? "rustc";
+        var rustc = Variable("RUSTC") ?? Variable("CARGO_BUILD_RUSTC") ?? project?.Configured("build", "rustc") ?? "rustc";
         List<string> select = cargo.Count > 1 && rustc == "rustc" ? [cargo[1]] : [];
         if (ChildProcess.Find(rustc) == null) throw new WeftException($"'{rustc}' is not installed or not on PATH", "install Rust (https://rustup.rs, or Debian's rustc), then run 'weft doctor'");
         var result = ChildProcess.Capture(rustc, [.. select, "-vV"]);
@@ -143,10 +209,12 @@ public static class CargoDoor
         }
     }
 
-    private static List<string> GlobalArguments(List<string> rest)
+    private static List<string> GlobalArguments(List<string> rest) => Select(rest, ["--manifest-path", "--config", "-Z", "-C", "--color"], ["--offline", "--locked", "--frozen"]);
+
+    private static List<string> FeatureArguments(List<string> rest) => Select(rest, ["--features", "-F"], ["--all-features", "--no-default-features"]);
+
+    private static List<string> Select(List<string> rest, string[] withValue, string[] alone)
     {
-        string[] withValue = ["--manifest-path", "--config", "-Z", "-C", "--color"];
-        string[] alone = ["--offline", "--locked", "--frozen"];
         var found = new List<string>();
         for (var i = 0; i < rest.Count && rest[i] != "--"; i++)
             if (withValue.Contains(rest[i]) && i + 1 < rest.Count) found.AddRange([rest[i], rest[++i]]);

@@ -4,7 +4,7 @@ using Weft.Core;
 namespace Weft.Toolchain.Cargo;
 
 /// <summary>What cargo knows about the project at hand: its merged configuration, target folder and Weft's metadata.</summary>
-internal sealed class CargoProject
+public sealed class CargoProject
 {
     private readonly JsonElement configuration;
     private readonly JsonElement metadata;
@@ -16,6 +16,14 @@ internal sealed class CargoProject
     }
 
     public string TargetFolder => metadata.GetProperty("target_directory").GetString()!;
+
+    /// <summary>Where cargo keeps what is not a result, if that is elsewhere (build.build-dir); older cargos do not tell.</summary>
+    public string? BuildFolder => metadata.TryGetProperty("build_directory", out var folder) ? folder.GetString() : null;
+
+    public IReadOnlyList<CargoPackage> Packages => [.. metadata.GetProperty("packages").EnumerateArray().Select(CargoPackage.From)];
+
+    /// <summary>Ids of the packages that cargo works on when nobody names any: the one at hand, or a workspace's default members.</summary>
+    public IReadOnlyList<string> DefaultMembers => [.. metadata.GetProperty(metadata.TryGetProperty("workspace_default_members", out _) ? "workspace_default_members" : "workspace_members").EnumerateArray().Select(m => m.GetString()!)];
 
     /// <summary>[workspace.metadata.weft], overridden by the current package's [package.metadata.weft].</summary>
     public IReadOnlyDictionary<string, string> WeftMetadata
@@ -44,6 +52,15 @@ internal sealed class CargoProject
             JsonValueKind.Array when at.GetArrayLength() > 0 && at[0].ValueKind == JsonValueKind.String => at[0].GetString(),
             _ => null,
         };
+    }
+
+    /// <summary>The user's runner for programs of a target (<c>target.TRIPLE.runner</c>), as cargo splits it; empty: none.</summary>
+    public IReadOnlyList<string> RunnerOf(string triple)
+    {
+        var variable = Environment.GetEnvironmentVariable($"CARGO_TARGET_{triple.ToUpperInvariant().Replace('-', '_').Replace('.', '_')}_RUNNER");
+        if (!string.IsNullOrEmpty(variable)) return variable.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (!configuration.TryGetProperty("target", out var targets) || !targets.TryGetProperty(triple, out var target) || !target.TryGetProperty("runner", out var runner)) return [];
+        return runner.ValueKind == JsonValueKind.Array ? [.. runner.EnumerateArray().Select(r => r.ToString())] : runner.ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries);
     }
 
     /// <param name="cargo">The cargo to ask, with a +toolchain argument if the user gave one.</param>
