@@ -17,6 +17,7 @@ internal static class Explanation
         foreach (var region in plan.Regions)
         {
             foreach (var spend in region.Spends) Line("probe in a register", spend.Before, $"{spend.Cost} units: {spend.Why}");
+            foreach (var unrolled in region.Unrolled) text.Append(CultureInfo.InvariantCulture, $"  probe in a register: {unrolled.Cost} units: {unrolled.Copies} rounds of a loop\n");
             foreach (var prepaid in region.Prepaid) Line("prepaid loop", prepaid.Counted.Comparison, $"{prepaid.Cost} units a round");
         }
         output.Write(text.ToString());

@@ -8,6 +8,9 @@ internal readonly record struct Probe(Instruction Before, int Cost, string Why);
 /// <summary>A probe inside a <see cref="Region"/>, that counts in its register.</summary>
 internal readonly record struct Spend(Instruction Before, int Cost, string Why);
 
+/// <summary>A tiny loop whose body is written out several times, with a probe behind the last.</summary>
+internal readonly record struct Unrolled(Loop Loop, int Copies, int Cost);
+
 /// <summary>A counted loop that is paid for before it runs, as far as the budget goes.</summary>
 internal readonly record struct Prepaid(Loop Loop, CountedLoop Counted, int Cost);
 
@@ -20,6 +23,8 @@ internal sealed class Region(Loop root, bool isFree)
     public bool IsFree { get; } = isFree;
 
     public List<Spend> Spends { get; } = [];
+
+    public List<Unrolled> Unrolled { get; } = [];
 
     public List<Prepaid> Prepaid { get; } = [];
 

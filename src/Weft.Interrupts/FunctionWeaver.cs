@@ -50,15 +50,20 @@ internal sealed class FunctionWeaver : IDisposable
             if (!Surroundings.IsPad(to) && !IsCold(to)) Leave(from, to, region.Root, function, membership, slot);
         Enter(region, graph, function, membership, slot);
         foreach (var call in region.IsFree ? [] : region.Calls) Exchange(call, function, slot);
-        foreach (var spend in region.Spends)
-        {
-            At(spend.Before, function);
-            var left = builder.Load(word, slot);
-            var cost = word.Const((ulong)spend.Cost);
-            builder.Store((region.IsFree ? builder.Call(probes.SpendFree, left, cost, probes.Free) : builder.Call(probes.Spend, left, cost, probes.Gap)).AsValue, slot);
-        }
+        foreach (var spend in region.Spends) Spend(spend.Before, spend.Cost, region, function, slot);
+        var unroller = new Unroller(context, builder, editor, membership);
+        foreach (var unrolled in region.Unrolled)
+            Spend(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), unrolled.Cost, region, function, slot);
         var prepaidWeaver = new PrepaidWeaver(context, builder, editor, probes, weights, membership);
         foreach (var prepaid in region.Prepaid) prepaidWeaver.Weave(prepaid, graph, IsCold, slot);
+    }
+
+    private void Spend(Instruction before, int units, Region region, Function function, Value slot)
+    {
+        At(before, function);
+        var left = builder.Load(word, slot);
+        var cost = word.Const((ulong)units);
+        builder.Store((region.IsFree ? builder.Call(probes.SpendFree, left, cost, probes.Free, probes.Gap) : builder.Call(probes.Spend, left, cost, probes.Gap)).AsValue, slot);
     }
 
     private void Enter(Region region, FlowGraph graph, Function function, LoopMembership membership, Value slot)

@@ -25,8 +25,9 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
     /// <param name="Round">Expected units of a round, without inner loops that pay for themselves.</param>
     /// <param name="Calls">Whether it, or a loop in it, makes calls on hot paths.</param>
     /// <param name="Counted">How it is counted, if it can be prepaid.</param>
+    /// <param name="IsCounted">Whether it is counted at all.</param>
     /// <param name="Folded">Units of all rounds, if it is short and always the same; else -1.</param>
-    private sealed record LoopFacts(Level Level, double Round, bool Calls, CountedLoop? Counted, int Folded);
+    private sealed record LoopFacts(Level Level, double Round, bool Calls, CountedLoop? Counted, bool IsCounted, int Folded);
 
     public FunctionPlan Plan()
     {
@@ -50,9 +51,11 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         var round = loop.Headers.Sum(h => Expected(level).GetValueOrDefault(h)) / loop.Headers.Length;
         var calls = loop.Blocks.Any(b => facts.Syncs[b] && !facts.Cold[b]);
         var inner = loop.Children.Exists(c => loopFacts[c].Folded < 0);
-        var counted = calls || inner || !loop.IsReducible ? null : CountedLoop.Match(loop, graph, module);
+        var counted = calls || IsSearch(loop) ? null : CountedLoop.Match(loop, graph, module);
+        var isCounted = counted != null;
+        if (inner) counted = null;
         var folded = counted?.ConstantTrips is { } trips and > 0 && trips * round <= settings.FoldLimit && !loop.Blocks.Any(b => facts.Syncs[b]) ? (int)(trips * round) : -1;
-        return new LoopFacts(level, Math.Max(round, 1), calls, round < settings.StripLimit && !IsSearch(loop) ? counted : null, folded);
+        return new LoopFacts(level, Math.Max(round, 1), calls, round < settings.StripLimit ? counted : null, isCounted, folded);
     }
 
     /// <summary>A loop with another way out on a hot path usually finds what it looks for soon: paying for all of it in advance is a loss.</summary>
@@ -80,7 +83,7 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
     /// Loops that usually end after a few rounds, as far as anybody can tell: none of them is counted. They get some rounds
     /// free, and touch the thread's count only when those are over.
     /// </summary>
-    private bool IsFree(Loop loop) => loopFacts[loop] is { Folded: < 0, Counted: null } && loop.Children.TrueForAll(c => loopFacts[c].Folded >= 0 || IsFree(c));
+    private bool IsFree(Loop loop) => loopFacts[loop] is { Folded: < 0, IsCounted: false } && loop.Children.TrueForAll(c => loopFacts[c].Folded >= 0 || IsFree(c));
 
     private void PlanRegion(Loop root)
     {
@@ -93,6 +96,7 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
             var known = loopFacts[loop];
             if (known.Folded >= 0) continue;
             if (!region.IsFree && known.Counted != null && Surroundings.CanBePrepaid(loop, known.Counted, graph)) region.Prepaid.Add(new Prepaid(loop, known.Counted, Units(known.Round)));
+            else if (!facts.IsSmall && Unroller.Copies(loop, graph) is > 1 and var copies) region.Unrolled.Add(new Unrolled(loop, copies, Units(known.Round * copies)));
             else
             {
                 foreach (var header in loop.Headers)

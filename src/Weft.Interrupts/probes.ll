@@ -77,17 +77,18 @@ go:
   ret i64 %result
 }
 
-; The probe of a loop whose first rounds are free: what they cost is charged when it turns out that there are more.
-define weak_odr hidden i64 @weft.interrupts.spend.free(i64 %left, i64 %cost, i64 %free) alwaysinline noprofile {
+; The probe of a loop whose first rounds are free: what they cost is charged when it turns out that there are more. Then the
+; loop is likely to be long, and is charged a whole gap at a time.
+define weak_odr hidden i64 @weft.interrupts.spend.free(i64 %left, i64 %cost, i64 %free, i64 %gap) alwaysinline noprofile {
   %pair = call { i64, i1 } @llvm.usub.with.overflow.i64(i64 %left, i64 %cost)
   %after = extractvalue { i64, i1 } %pair, 0
   %over = extractvalue { i64, i1 } %pair, 1
   br i1 %over, label %pay, label %go, !prof !0
 pay:
-  call void @weft.interrupts.probe(i64 %free)
+  call void @weft.interrupts.probe(i64 %gap)
   br label %go
 go:
-  %result = phi i64 [ %after, %0 ], [ %free, %pay ]
+  %result = phi i64 [ %after, %0 ], [ %gap, %pay ]
   ret i64 %result
 }
 

@@ -77,6 +77,13 @@ public sealed unsafe class Builder(LlvmContext context) : IDisposable
         fixed (byte* name = "\0"u8) return new(Native.LLVMBuildPhi(handle, type.Handle, name));
     }
 
+    /// <summary>Inserts a clone. It keeps its own location.</summary>
+    public void Insert(Instruction clone)
+    {
+        SetLocation(0);
+        Native.LLVMInsertIntoBuilder(handle, clone.Handle);
+    }
+
     public void Branch(BasicBlock target) => Native.LLVMBuildBr(handle, target.Handle);
 
     public Instruction Branch(Value condition, BasicBlock then, BasicBlock otherwise) => new(Native.LLVMBuildCondBr(handle, condition.Handle, then.Handle, otherwise.Handle));

@@ -146,6 +146,9 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMGetBasicBlockParent(nint block);
     [LibraryImport(Library)] internal static partial nint LLVMGetInstructionParent(nint instruction);
     [LibraryImport(Library)] internal static partial nint LLVMIsAInstruction(nint value);
+    [LibraryImport(Library)] internal static partial nint LLVMInstructionClone(nint instruction);
+    [LibraryImport(Library)] internal static partial void LLVMInsertIntoBuilder(nint builder, nint instruction);
+    [LibraryImport(Library)] internal static partial void LLVMSetOperand(nint user, uint index, nint value);
     [LibraryImport(Library)] internal static partial uint LLVMGetNumSuccessors(nint terminator);
     [LibraryImport(Library)] internal static partial nint LLVMGetSuccessor(nint terminator, uint index);
     [LibraryImport(Library)] internal static partial void LLVMSetSuccessor(nint terminator, uint index, nint block);

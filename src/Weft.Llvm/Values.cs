@@ -113,6 +113,19 @@ public readonly unsafe record struct Value(nint Handle)
 
     public Instruction AsInstruction => new(Handle);
 
+    /// <summary>The instructions that use the value, each once; a snapshot.</summary>
+    public List<Instruction> Users
+    {
+        get
+        {
+            var seen = new HashSet<nint>();
+            var list = new List<Instruction>();
+            for (var use = Native.LLVMGetFirstUse(Handle); use != 0; use = Native.LLVMGetNextUse(use))
+                if (Native.LLVMGetUser(use) is var user && Native.LLVMIsAInstruction(user) != 0 && seen.Add(user)) list.Add(new(user));
+            return list;
+        }
+    }
+
     public bool HasUses => Native.LLVMGetFirstUse(Handle) != 0;
 
     public void ReplaceAllUsesWith(Value other) => Native.LLVMReplaceAllUsesWith(Handle, other.Handle);
@@ -358,6 +371,11 @@ public readonly record struct Instruction(nint Handle)
     public bool HasCallSiteAttribute(uint kind) => Native.LLVMGetCallSiteEnumAttribute(Handle, Attribute.FunctionIndex, kind) != 0;
 
     public void RemoveCallSiteAttribute(uint kind) => Native.LLVMRemoveCallSiteEnumAttribute(Handle, Attribute.FunctionIndex, kind);
+
+    public void SetOperand(int index, Value value) => Native.LLVMSetOperand(Handle, (uint)index, value.Handle);
+
+    /// <summary>The same instruction again, not yet in a block: see <see cref="Builder.Insert"/>.</summary>
+    public Instruction Copy() => new(Native.LLVMInstructionClone(Handle));
 
     public void Erase() => Native.LLVMInstructionEraseFromParent(Handle);
 }
