@@ -63,7 +63,7 @@ internal sealed class FunctionWeaver : IDisposable
         At(before, function);
         var left = builder.Load(word, slot);
         var cost = word.Const((ulong)units);
-        builder.Store((region.IsFree ? builder.Call(probes.SpendFree, left, cost, probes.Free, probes.Gap) : builder.Call(probes.Spend, left, cost, probes.Gap)).AsValue, slot);
+        builder.Store((region.IsFree ? builder.Call(probes.SpendFree, left, cost, probes.Chunk) : builder.Call(probes.Spend, left, cost, probes.Gap)).AsValue, slot);
     }
 
     private void Enter(Region region, FlowGraph graph, Function function, LoopMembership membership, Value slot)

@@ -19,7 +19,9 @@ internal sealed class Probes
         Spend = Find(module, "weft.interrupts.spend");
         SpendFree = Find(module, "weft.interrupts.spend.free");
         Gap = module.Context.Int(64).Const((ulong)settings.MaxGap);
-        Free = module.Context.Int(64).Const((ulong)settings.LeafLimit);
+        Free = module.Context.Int(64).Const((ulong)settings.Free);
+        Chunk = module.Context.Int(64).Const((ulong)settings.Chunk);
+        Find(module, "weft.interrupts.pay");
     }
 
     public Function Probe { get; }
@@ -38,6 +40,9 @@ internal sealed class Probes
 
     /// <summary>Units that the first rounds of some loops may cost for nothing.</summary>
     public Value Free { get; }
+
+    /// <summary>Units that those loops then pay at a time.</summary>
+    public Value Chunk { get; }
 
     /// <summary>What the polling probes count to in loops.</summary>
     public Value Gap { get; }

@@ -5,13 +5,19 @@ namespace Weft.Interrupts;
 /// <param name="KeepInRegisters">Whether loops may count in a register: not at -O0, where a debugger expects variables in memory.</param>
 internal sealed record Settings(int MaxGap, bool KeepInRegisters)
 {
-    public const int DefaultMaxGap = 256;
+    public const int DefaultMaxGap = 1000;
 
     /// <summary>Units that a function without probes may cost.</summary>
     public int LeafLimit => MaxGap / 4;
 
     /// <summary>Total cost up to which a loop with a constant number of rounds is straight-line code.</summary>
-    public int FoldLimit => MaxGap / 2;
+    public int FoldLimit => MaxGap / 8;
+
+    /// <summary>What a loop that nobody can count charges at a time.</summary>
+    public int Chunk => MaxGap / 4;
+
+    /// <summary>What its first rounds may cost for nothing.</summary>
+    public int Free => MaxGap / 16;
 
     /// <summary>Cost of one round from which on a probe in every round does not show.</summary>
     public int StripLimit => 64;
