@@ -224,7 +224,7 @@ static inline int64_t at_least_one(int64_t units)
 /// Where the rate changes all the time, a look that comes too early is cheap, and one that comes too late is an error that
 /// nothing mends. The margin follows: late intervals widen it quickly, others narrow it slowly, until about one interval
 /// in twelve is late.
-#define SMALLEST_MARGIN (ONE / 64)
+#define SMALLEST_MARGIN (ONE / 48)
 #define LARGEST_MARGIN (ONE * 3 / 8)
 #define WIDEN (ONE / 24)
 #define NARROW (WIDEN / 11)
@@ -574,7 +574,7 @@ static void begin(state_t *s)
     s->slips = 0;
     if (s->clock == WEFT_INTERRUPTS_CYCLES) {
         s->start = ticks();
-        s->threshold = s->interval - s->interval / 32;
+        s->threshold = s->interval - s->interval / 64 * 3;
         s->margin = SMALLEST_MARGIN;
         s->inverse = ((uint64_t)1 << 48) / s->interval;
         s->budget = (int64_t)s->interval;

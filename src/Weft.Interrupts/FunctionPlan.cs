@@ -15,12 +15,9 @@ internal readonly record struct Unrolled(Loop Loop, int Copies, int Cost);
 internal readonly record struct Prepaid(Loop Loop, CountedLoop Counted, int Cost);
 
 /// <summary>A nest of loops without calls on hot paths: what is left of the budget lives in a register.</summary>
-internal sealed class Region(Loop root, bool isFree)
+internal sealed class Region(Loop root)
 {
     public Loop Root { get; } = root;
-
-    /// <summary>Whether its first rounds cost nothing, and the register starts at what they would cost.</summary>
-    public bool IsFree { get; } = isFree;
 
     public List<Spend> Spends { get; } = [];
 

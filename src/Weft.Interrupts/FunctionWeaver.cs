@@ -46,35 +46,31 @@ internal sealed class FunctionWeaver : IDisposable
         builder.SetArtificialLocation(function);
         var slot = builder.Alloca(word);
         bool IsCold(BasicBlock block) => graph.Find(block) is { } number && facts.Cold[number];
-        foreach (var (from, to) in region.IsFree ? [] : Exits(region.Root, graph))
+        foreach (var (from, to) in Exits(region.Root, graph))
             if (!Surroundings.IsPad(to) && !IsCold(to)) Leave(from, to, region.Root, function, membership, slot);
-        Enter(region, graph, function, membership, slot);
-        foreach (var call in region.IsFree ? [] : region.Calls) Exchange(call, function, slot);
-        foreach (var spend in region.Spends) Spend(spend.Before, spend.Cost, region, function, slot);
+        Enter(region.Root, graph, function, membership, slot);
+        foreach (var call in region.Calls) Exchange(call, function, slot);
+        foreach (var spend in region.Spends) Spend(spend.Before, spend.Cost, function, slot);
         var unroller = new Unroller(context, builder, editor, membership);
         foreach (var unrolled in region.Unrolled)
-            Spend(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), unrolled.Cost, region, function, slot);
+            Spend(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), unrolled.Cost, function, slot);
         var prepaidWeaver = new PrepaidWeaver(context, builder, editor, probes, weights, membership);
         foreach (var prepaid in region.Prepaid) prepaidWeaver.Weave(prepaid, graph, IsCold, slot);
     }
 
-    private void Spend(Instruction before, int units, Region region, Function function, Value slot)
+    private void Spend(Instruction before, int units, Function function, Value slot)
     {
         At(before, function);
-        var left = builder.Load(word, slot);
-        var cost = word.Const((ulong)units);
-        builder.Store((region.IsFree ? builder.Call(probes.SpendFree, left, cost, probes.Chunk) : builder.Call(probes.Spend, left, cost, probes.Gap)).AsValue, slot);
+        builder.Store(builder.Call(probes.Spend, builder.Load(word, slot), word.Const((ulong)units), probes.Gap).AsValue, slot);
     }
 
-    private void Enter(Region region, FlowGraph graph, Function function, LoopMembership membership, Value slot)
+    private void Enter(Loop root, FlowGraph graph, Function function, LoopMembership membership, Value slot)
     {
-        var root = region.Root;
         var header = graph.Blocks[root.Header];
         var (block, _) = editor.InsertBefore(header, b => membership.IsIn(b, root));
         builder.AtEnd(block);
         builder.SetArtificialLocation(function);
-        if (region.IsFree) builder.Store(probes.Free, slot);
-        else Load(slot);
+        Load(slot);
         builder.Branch(header);
         membership.Add(block, root.Parent);
     }

@@ -49,7 +49,7 @@ public sealed class InterruptsInstrument : IInstrument
         var resolvers = module.IndirectResolvers;
         var functions = module.Functions.Where(f => IsProbed(f) && !resolvers.Contains(f)).ToList();
         if (functions.Count == 0) return;
-        var probes = Probes.LinkInto(module, polling: clock == "flag", settings);
+        var probes = Probes.LinkInto(module, polling: clock == "flag", settings.MaxGap);
         Probes.Declare(module, clock switch { "cycles" => 1, "instructions" => 2, _ => 3 }, clock == "flag" ? 1 : 0);
         var weights = new BranchWeights(module.Context);
         var summaries = new Summaries();

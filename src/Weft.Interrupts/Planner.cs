@@ -25,9 +25,8 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
     /// <param name="Round">Expected units of a round, without inner loops that pay for themselves.</param>
     /// <param name="Calls">Whether it, or a loop in it, makes calls on hot paths.</param>
     /// <param name="Counted">How it is counted, if it can be prepaid.</param>
-    /// <param name="IsCounted">Whether it is counted at all.</param>
     /// <param name="Folded">Units of all rounds, if it is short and always the same; else -1.</param>
-    private sealed record LoopFacts(Level Level, double Round, bool Calls, CountedLoop? Counted, bool IsCounted, int Folded);
+    private sealed record LoopFacts(Level Level, double Round, bool Calls, CountedLoop? Counted, int Folded);
 
     public FunctionPlan Plan()
     {
@@ -51,11 +50,9 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         var round = loop.Headers.Sum(h => Expected(level).GetValueOrDefault(h)) / loop.Headers.Length;
         var calls = loop.Blocks.Any(b => facts.Syncs[b] && !facts.Cold[b]);
         var inner = loop.Children.Exists(c => loopFacts[c].Folded < 0);
-        var counted = calls || IsSearch(loop) ? null : CountedLoop.Match(loop, graph, module);
-        var isCounted = counted != null;
-        if (inner) counted = null;
+        var counted = calls || inner || IsSearch(loop) ? null : CountedLoop.Match(loop, graph, module);
         var folded = counted?.ConstantTrips is { } trips and > 0 && trips * round <= settings.FoldLimit && !loop.Blocks.Any(b => facts.Syncs[b]) ? (int)(trips * round) : -1;
-        return new LoopFacts(level, Math.Max(round, 1), calls, round < settings.StripLimit ? counted : null, isCounted, folded);
+        return new LoopFacts(level, Math.Max(round, 1), calls, round < settings.StripLimit ? counted : null, folded);
     }
 
     /// <summary>A loop with another way out on a hot path usually finds what it looks for soon: paying for all of it in advance is a loss.</summary>
@@ -79,15 +76,9 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         settings.KeepInRegisters && !facts.IsSmall && !facts.ReturnsTwice && loop.IsReducible && !facts.Cold[loop.Header] && !facts.Unprobed[loop.Header]
         && Surroundings.CanHold(loop, graph, facts);
 
-    /// <summary>
-    /// Loops that usually end after a few rounds, as far as anybody can tell: none of them is counted. They get some rounds
-    /// free, and touch the thread's count only when those are over.
-    /// </summary>
-    private bool IsFree(Loop loop) => loopFacts[loop] is { Folded: < 0, IsCounted: false } && loop.Children.TrueForAll(c => loopFacts[c].Folded >= 0 || IsFree(c));
-
     private void PlanRegion(Loop root)
     {
-        var region = new Region(root, IsFree(root));
+        var region = new Region(root);
         foreach (var (block, call) in facts.SyncCalls)
             if (root.Contains(block)) region.Calls.Add(call);
         var work = new Stack<Loop>([root]);
@@ -95,7 +86,7 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         {
             var known = loopFacts[loop];
             if (known.Folded >= 0) continue;
-            if (!region.IsFree && known.Counted != null && Surroundings.CanBePrepaid(loop, known.Counted, graph)) region.Prepaid.Add(new Prepaid(loop, known.Counted, Units(known.Round)));
+            if (known.Counted != null && Surroundings.CanBePrepaid(loop, known.Counted, graph)) region.Prepaid.Add(new Prepaid(loop, known.Counted, Units(known.Round)));
             else if (!facts.IsSmall && Unroller.Copies(loop, graph) is > 1 and var copies) region.Unrolled.Add(new Unrolled(loop, copies, Units(known.Round * copies)));
             else
             {
@@ -219,16 +210,9 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         return expected;
     }
 
-    // A longer block pays for the rest of itself. Of a loop with free rounds two are paid for here.
+    // A longer block pays for the rest of itself.
     private double Own(Level level, int node) =>
-        level.ChildAt(node) is { } child ? OwnOf(child) : Math.Min(facts.Cost[node], settings.MaxGap + facts.Cost[node] % settings.MaxGap);
-
-    private double OwnOf(Loop child)
-    {
-        const int rounds = 2;
-        var known = loopFacts[child];
-        return known.Folded >= 0 ? known.Folded : child.Parent == null && !known.Calls && IsFree(child) ? Math.Min(rounds * known.Round, settings.LeafLimit) : 0;
-    }
+        level.ChildAt(node) is { } child ? Math.Max(0, loopFacts[child].Folded) : Math.Min(facts.Cost[node], settings.MaxGap + facts.Cost[node] % settings.MaxGap);
 
     private void AddProbe(int block, double cost, string why)
     {

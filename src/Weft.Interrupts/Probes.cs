@@ -9,7 +9,7 @@ internal sealed class Probes
 
     private readonly List<Function> all = [];
 
-    private Probes(Module module, Settings settings)
+    private Probes(Module module, int gap)
     {
         Probe = Find(module, "weft.interrupts.probe");
         Check = Find(module, "weft.interrupts.check");
@@ -17,11 +17,7 @@ internal sealed class Probes
         End = Find(module, "weft.interrupts.end");
         Expire = Find(module, "weft.interrupts.expire");
         Spend = Find(module, "weft.interrupts.spend");
-        SpendFree = Find(module, "weft.interrupts.spend.free");
-        Gap = module.Context.Int(64).Const((ulong)settings.MaxGap);
-        Free = module.Context.Int(64).Const((ulong)settings.Free);
-        Chunk = module.Context.Int(64).Const((ulong)settings.Chunk);
-        Find(module, "weft.interrupts.pay");
+        Gap = module.Context.Int(64).Const((ulong)gap);
     }
 
     public Function Probe { get; }
@@ -36,20 +32,12 @@ internal sealed class Probes
 
     public Function Spend { get; }
 
-    public Function SpendFree { get; }
-
-    /// <summary>Units that the first rounds of some loops may cost for nothing.</summary>
-    public Value Free { get; }
-
-    /// <summary>Units that those loops then pay at a time.</summary>
-    public Value Chunk { get; }
-
     /// <summary>What the polling probes count to in loops.</summary>
     public Value Gap { get; }
 
     public static bool ArePresent(Module module) => module.FindGlobal(BuildName) != null;
 
-    public static Probes LinkInto(Module module, bool polling, Settings settings)
+    public static Probes LinkInto(Module module, bool polling, int gap)
     {
         using var source = module.Context.ParseAssembly(Read(polling ? "polling.ll" : "probes.ll"));
         source.Triple = module.Triple;
@@ -61,7 +49,7 @@ internal sealed class Probes
             var state = module.FindGlobal(StateName)!.Value;
             state.ThreadLocalMode = localExec;
         }
-        return new Probes(module, settings);
+        return new Probes(module, gap);
     }
 
     /// <summary>Tells the runtime linked with this module what its probes are; see runtime/interrupts_abi.h.</summary>

@@ -13,12 +13,6 @@ internal sealed record Settings(int MaxGap, bool KeepInRegisters)
     /// <summary>Total cost up to which a loop with a constant number of rounds is straight-line code.</summary>
     public int FoldLimit => MaxGap / 8;
 
-    /// <summary>What a loop that nobody can count charges at a time.</summary>
-    public int Chunk => MaxGap / 4;
-
-    /// <summary>What its first rounds may cost for nothing.</summary>
-    public int Free => MaxGap / 16;
-
     /// <summary>Cost of one round from which on a probe in every round does not show.</summary>
     public int StripLimit => 64;
 }

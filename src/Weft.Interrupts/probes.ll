@@ -77,25 +77,4 @@ go:
   ret i64 %result
 }
 
-; The probe of a loop whose first rounds are free: what they cost is charged when it turns out that there are more. Then the
-; loop is likely to be long, and is charged a chunk at a time.
-define weak_odr hidden i64 @weft.interrupts.spend.free(i64 %left, i64 %cost, i64 %chunk) alwaysinline noprofile {
-  %pair = call { i64, i1 } @llvm.usub.with.overflow.i64(i64 %left, i64 %cost)
-  %after = extractvalue { i64, i1 } %pair, 0
-  %over = extractvalue { i64, i1 } %pair, 1
-  br i1 %over, label %pay, label %go, !prof !0
-pay:
-  call preserve_mostcc void @weft.interrupts.pay(i64 %chunk)
-  br label %go
-go:
-  %result = phi i64 [ %after, %0 ], [ %chunk, %pay ]
-  ret i64 %result
-}
-
-; Not inline: most of a chunk is paid on cold paths, where room matters more than time.
-define weak_odr hidden preserve_mostcc void @weft.interrupts.pay(i64 %chunk) noinline noprofile {
-  call void @weft.interrupts.probe(i64 %chunk)
-  ret void
-}
-
 !0 = !{!"branch_weights", i32 1, i32 1048575}
