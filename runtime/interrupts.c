@@ -730,8 +730,7 @@ HIDDEN void weft_interrupts_count_falls(uint64_t units)
     state_t *s = state;
     if (s->probes != WEFT_INTERRUPTS_CANONICAL)
         return;
-    s->start -= units;
-    s->began -= units;
+    s->start = s->start > units ? s->start - units : 0; // it may be due already, and wait for the next probe
     if (s->target != UINT64_MAX)
-        s->target = s->target > units ? s->target - units : 0;
+        s->target = s->start;
 }
