@@ -9,11 +9,12 @@ internal static class Explanation
     public static void Write(TextWriter output, Function function, FunctionPlan plan)
     {
         var text = new System.Text.StringBuilder(function.Name);
-        if (plan.Probes.Count == 0 && plan.Regions.Count == 0 && plan.Checks.Count == 0)
+        if (plan.Probes.Count == 0 && plan.Regions.Count == 0 && plan.Unrolled.Count == 0 && plan.Checks.Count == 0)
             text.Append(CultureInfo.InvariantCulture, $": no probes, callers pay {plan.Summary.Uncharged} units");
         text.Append('\n');
         foreach (var probe in plan.Probes) Line("probe", probe.Before, $"{probe.Cost} units: {probe.Why}");
         foreach (var call in plan.Checks) Line("look at the clock", call, "after a call that may take long");
+        foreach (var unrolled in plan.Unrolled) text.Append(CultureInfo.InvariantCulture, $"  probe: {unrolled.Cost} units: {unrolled.Copies} rounds of a tiny loop\n");
         foreach (var region in plan.Regions)
         {
             foreach (var spend in region.Spends) Line("probe in a register", spend.Before, $"{spend.Cost} units: {spend.Why}");

@@ -17,6 +17,7 @@ internal sealed class FunctionFacts
         for (var i = 0; i < graph.Count; i++) Walk(i, model, summaries);
         SpreadCold();
         Unprobed = FindUnprobed();
+        IsPrivate = !recurses && function.Linkage is Linkage.Internal or Linkage.Private && OnlyCalled(function);
         IsSmall = function.HasAttribute("optsize"u8) || function.HasAttribute("minsize"u8);
     }
 
@@ -43,6 +44,11 @@ internal sealed class FunctionFacts
 
     public bool ReturnsTwice { get; private set; }
 
+    private bool recurses;
+
+    /// <summary>Whether every call of the function is one by name from functions of its module that do not call back.</summary>
+    public bool IsPrivate { get; }
+
     /// <summary>Whether the user asked for small code.</summary>
     public bool IsSmall { get; }
 
@@ -54,7 +60,8 @@ internal sealed class FunctionFacts
             if (!instruction.IsCall) continue;
             var (kind, cost, syncs) = summaries.Of(instruction);
             Cost[block] += cost;
-            Heavy[block] |= kind == CallKind.Unknown;
+            Heavy[block] |= kind is CallKind.Unknown or CallKind.Recursive;
+            recurses |= kind == CallKind.Recursive;
             Syncs[block] |= syncs;
             if (syncs) SyncCalls.Add((block, instruction));
             if (kind == CallKind.Slow) SlowCalls.Add((block, instruction));
@@ -67,6 +74,20 @@ internal sealed class FunctionFacts
         }
         if (graph.Blocks[block].Terminator.Opcode == Opcode.Unreachable) Heavy[block] = false; // a panic does not come back
         Cold[block] |= graph.Blocks[block].Terminator.Opcode is Opcode.Unreachable or Opcode.Resume;
+    }
+
+    private static bool OnlyCalled(Function function)
+    {
+        foreach (var user in function.AsValue.AllUsers)
+            if (!user.IsInstruction || !user.AsInstruction.IsCall || user.AsInstruction.CalledValue != function.AsValue || PassesItself(user.AsInstruction, function)) return false;
+        return true;
+    }
+
+    private static bool PassesItself(Instruction call, Function function)
+    {
+        for (var i = 0; i < call.AsValue.OperandCount - 1; i++) // the last operand of a call is what it calls
+            if (call.AsValue.Operand(i) == function.AsValue) return true;
+        return false;
     }
 
     private void SpreadCold()

@@ -39,6 +39,9 @@ internal sealed class FunctionPlan
 
     public List<Region> Regions { get; } = [];
 
+    /// <summary>Tiny loops outside regions.</summary>
+    public List<Unrolled> Unrolled { get; } = [];
+
     /// <summary>Calls of instr_disable() and instr_enable(), which vanish.</summary>
     public List<Instruction> Markers { get; } = [];
 

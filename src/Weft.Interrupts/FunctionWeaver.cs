@@ -30,9 +30,15 @@ internal sealed class FunctionWeaver : IDisposable
             builder.Call(probes.Probe, word.Const((ulong)probe.Cost));
         }
         foreach (var call in plan.Checks) Behind(call, function, () => builder.Call(probes.Check));
-        if (plan.Regions.Count > 0)
+        if (plan.Regions.Count > 0 || plan.Unrolled.Count > 0)
         {
             var membership = new LoopMembership(graph, loops);
+            var unroller = new Unroller(context, builder, editor, membership);
+            foreach (var unrolled in plan.Unrolled)
+            {
+                At(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), function);
+                builder.Call(probes.Probe, word.Const((ulong)unrolled.Cost));
+            }
             foreach (var region in plan.Regions) Weave(region, function, graph, facts, membership);
         }
         foreach (var marker in plan.Markers) Remove(marker);

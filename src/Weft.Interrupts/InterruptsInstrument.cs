@@ -74,7 +74,7 @@ public sealed class InterruptsInstrument : IInstrument
             summaries.Set(function, plan.Summary);
             if (context.Option(Debug) == "on") Explanation.Write(Console.Error, function, plan);
             weaver.Weave(function, graph, facts, planner.Loops, plan);
-            holds |= plan.Regions.Count > 0;
+            holds |= plan.Regions.Count > 0 || plan.Unrolled.Count > 0;
         }
         probes.Seal();
         module.RunPasses(holds ? "always-inline,function(mem2reg)" : "always-inline", machine: null, default);

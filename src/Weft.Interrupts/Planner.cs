@@ -6,15 +6,18 @@ namespace Weft.Interrupts;
 /// Decides where probes go, so that no cycle of the program is without one, no path without probes costs more than
 /// <see cref="Settings.MaxGap"/>, and hot paths have as few as possible. It changes nothing.
 /// <list type="bullet">
-/// <item>A loop that makes calls gets a probe a round.</item>
-/// <item>A nest of loops without calls is a <see cref="Region"/>; in it a counted loop is prepaid, others spend each round.</item>
+/// <item>A loop gets a probe a round; a tiny one is unrolled, and gets a probe every few rounds.</item>
+/// <item>A counted loop without calls is prepaid. A nest without calls is a <see cref="Region"/>.</item>
 /// <item>A short loop with a constant number of rounds is straight-line code.</item>
 /// <item>A function gets a probe where it becomes certain that it makes a call that might come back to it, and where a
-/// path would become too long. One without such calls, loops or long paths has none: callers pay for it.</item>
+/// path would become too long. One without such calls, loops or long paths has none: callers pay for it. Nor has one that
+/// only its module can call, by name: a call of the unknown can come back to it only through a function that has one.</item>
 /// </list>
 /// </summary>
 internal sealed class Planner(Function function, Module module, FlowGraph graph, FunctionFacts facts, Settings settings)
 {
+    private const int Dispatch = 5; // ways of a switch that make a loop an interpreter
+
     private readonly Dictionary<Loop, LoopFacts> loopFacts = [];
     private readonly FunctionPlan plan = new();
     private readonly HashSet<int> probed = [];
@@ -37,7 +40,7 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         foreach (var (block, call) in facts.SlowCalls)
             if (!facts.Cold[block] && !facts.Unprobed[block] && !call.IsMustTail) plan.Checks.Add(call);
         plan.Markers.AddRange(facts.RegionCalls.Select(c => c.Call));
-        var syncs = plan.Probes.Count > 0 || plan.Regions.Count > 0 || plan.Checks.Count > 0 || facts.SyncCalls.Count > 0;
+        var syncs = plan.Probes.Count > 0 || plan.Regions.Count > 0 || plan.Unrolled.Count > 0 || plan.Checks.Count > 0 || facts.SyncCalls.Count > 0;
         plan.Summary = new Summary((int)Math.Min(Expected(body).GetValueOrDefault(0), settings.LeafLimit), syncs);
         return plan;
     }
@@ -63,7 +66,8 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
     {
         var known = loopFacts[loop];
         if (known.Folded >= 0) return;
-        if (!known.Calls && CanBeRegion(loop)) PlanRegion(loop);
+        if (!known.Calls && IsWorthARegister(loop) && CanBeRegion(loop)) PlanRegion(loop);
+        else if (Copies(loop) is > 1 and var copies && CanBeRegion(loop)) plan.Unrolled.Add(new Unrolled(loop, copies, Units(known.Round * copies)));
         else
         {
             foreach (var header in loop.Headers) AddProbe(header, known.Round, loop.IsReducible ? "loop" : "irreducible loop");
@@ -71,6 +75,17 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
             foreach (var child in loop.Children) PlanLoop(child);
         }
     }
+
+    /// <summary>
+    /// Loading and storing the register takes room, so only loops that look as if time were spent in them get one: nests,
+    /// what can be prepaid, and interpreters.
+    /// </summary>
+    private bool IsWorthARegister(Loop loop) =>
+        CanBePrepaid(loop) || loop.Children.Exists(c => loopFacts[c].Folded < 0) || Array.Exists(loop.Blocks, b => graph.Successors[b].Length >= Dispatch);
+
+    private bool CanBePrepaid(Loop loop) => loopFacts[loop] is { Folded: < 0, Counted: { } counted } && Surroundings.CanBePrepaid(loop, counted, graph);
+
+    private int Copies(Loop loop) => facts.IsSmall ? 1 : Unroller.Copies(loop, graph);
 
     private bool CanBeRegion(Loop loop) =>
         settings.KeepInRegisters && !facts.IsSmall && !facts.ReturnsTwice && loop.IsReducible && !facts.Cold[loop.Header] && !facts.Unprobed[loop.Header]
@@ -86,8 +101,8 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         {
             var known = loopFacts[loop];
             if (known.Folded >= 0) continue;
-            if (known.Counted != null && Surroundings.CanBePrepaid(loop, known.Counted, graph)) region.Prepaid.Add(new Prepaid(loop, known.Counted, Units(known.Round)));
-            else if (!facts.IsSmall && Unroller.Copies(loop, graph) is > 1 and var copies) region.Unrolled.Add(new Unrolled(loop, copies, Units(known.Round * copies)));
+            if (CanBePrepaid(loop)) region.Prepaid.Add(new Prepaid(loop, known.Counted!, Units(known.Round)));
+            else if (Copies(loop) is > 1 and var copies) region.Unrolled.Add(new Unrolled(loop, copies, Units(known.Round * copies)));
             else
             {
                 foreach (var header in loop.Headers)
@@ -109,7 +124,7 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         {
             if (!unpassed.Contains(node)) continue;
             var child = body.ChildAt(node);
-            if (child == null && certain.Contains(node)) probed.Add(node);
+            if (child == null && certain.Contains(node) && !facts.IsPrivate) probed.Add(node);
             else if (child == null || loopFacts[child].Folded >= 0) unpassed.UnionWith(body.Next(node).Select(n => n.Node));
         }
         if (probed.Count == 0 && Longest(body) > settings.LeafLimit && body.ChildAt(0) == null) probed.Add(0);

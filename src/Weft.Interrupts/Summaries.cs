@@ -8,7 +8,7 @@ namespace Weft.Interrupts;
 /// <param name="Syncs">Whether it, or what it calls, has probes: callers may not keep the count in a register across the call.</param>
 internal readonly record struct Summary(int Uncharged, bool Syncs);
 
-internal enum CallKind { Inert, Known, Unknown, Slow, DisableRegion, EnableRegion }
+internal enum CallKind { Inert, Known, Unknown, Recursive, Slow, DisableRegion, EnableRegion }
 
 /// <summary>
 /// Knows what each call means. Functions of the module are summed up once planned. For all others one convention does what
@@ -36,7 +36,7 @@ internal sealed class Summaries
         var function = callee.AsFunction;
         if (function.IsIntrinsic) return (CallKind.Inert, 0, false);
         if (known.TryGetValue(function.Handle, out var summary)) return (CallKind.Known, summary.Uncharged, summary.Syncs);
-        if (!function.IsDeclaration) return (CallKind.Unknown, UnknownCost, true); // recursion, or not woven
+        if (!function.IsDeclaration) return (CallKind.Recursive, UnknownCost, true); // planned later: it calls this one, as far as names go
         if (!declared.TryGetValue(function.Handle, out var kind)) declared[function.Handle] = kind = KindOf(function);
         return (kind.Kind, kind.Cost, kind.Kind is CallKind.Unknown or CallKind.Slow);
     }

@@ -16,7 +16,7 @@ namespace Weft.Interrupts;
 /// </summary>
 internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor editor, LoopMembership membership)
 {
-    private const int MostInstructions = 12, InstructionsInAll = 32, MostCopies = 4;
+    private const int MostInstructions = 8, InstructionsInAll = 24, MostCopies = 4;
 
     /// <summary>How many copies of its body a loop is worth; 1: it stays as it is.</summary>
     public static int Copies(Loop loop, FlowGraph graph)

@@ -113,6 +113,17 @@ public readonly unsafe record struct Value(nint Handle)
 
     public Instruction AsInstruction => new(Handle);
 
+    /// <summary>Everything that uses the value, constants too, once for each use; a snapshot.</summary>
+    public List<Value> AllUsers
+    {
+        get
+        {
+            var list = new List<Value>();
+            for (var use = Native.LLVMGetFirstUse(Handle); use != 0; use = Native.LLVMGetNextUse(use)) list.Add(new(Native.LLVMGetUser(use)));
+            return list;
+        }
+    }
+
     /// <summary>The instructions that use the value, each once; a snapshot.</summary>
     public List<Instruction> Users
     {
