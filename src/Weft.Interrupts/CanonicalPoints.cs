@@ -30,7 +30,7 @@ internal static class CanonicalPoints
         foreach (var function in functions)
         {
             var graph = new FlowGraph(function, weights);
-            MarkAt(AfterAllocas(function));
+            MarkAt(Planner.AfterAllocas(function.Entry));
             foreach (var loop in new LoopForest(graph).All)
                 foreach (var header in loop.Headers) MarkAt(graph.Blocks[header].FirstInsertion);
 
@@ -57,14 +57,5 @@ internal static class CanonicalPoints
         Probes.Declare(module, clock: 2, ProbeKind.Canonical);
         probe.Linkage = Linkage.Internal;
         module.RunPasses("always-inline", machine: null, default);
-    }
-
-    // A probe brings a branch with it: an alloca behind it would no longer be a fixed slot of the frame.
-    private static Instruction AfterAllocas(Function function)
-    {
-        var first = function.Entry.First;
-        foreach (var instruction in function.Entry.Instructions)
-            if (instruction.Opcode == Opcode.Alloca) first = instruction.Next;
-        return first;
     }
 }

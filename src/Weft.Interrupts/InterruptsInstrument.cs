@@ -21,7 +21,7 @@ namespace Weft.Interrupts;
 /// </summary>
 public sealed class InterruptsInstrument : IInstrument
 {
-    private const string Clock = "clock", MaxGap = "max-gap", Debug = "debug";
+    private const string Clock = "clock", MaxGap = "max-gap", Placement = "placement", Debug = "debug";
     public const int SmallestGap = 32, LargestGap = 1_000_000;
 
     public string Name => "interrupts";
@@ -32,6 +32,7 @@ public sealed class InterruptsInstrument : IInstrument
     [
         new(Clock, "cycles", ["cycles", "instructions", "flag"], "what WEFT_INTERRUPTS_DEFAULT and register_ci() mean; flag: probes poll, nothing is counted"),
         new(MaxGap, Settings.DefaultMaxGap.ToString(CultureInfo.InvariantCulture), [], "units that a path without probes may cost"),
+        new(Placement, "planned", ["planned", "naive"], "naive: a probe in every block, to compare with"),
         new(Debug, "off", ["off", "on"], "say on standard error which probes went into which function, and why"),
     ];
 
@@ -69,8 +70,8 @@ public sealed class InterruptsInstrument : IInstrument
         {
             var graph = new FlowGraph(function, weights);
             var facts = new FunctionFacts(function, graph, model, summaries);
-            var planner = new Planner(function, module, graph, facts, settings);
-            var plan = planner.Plan();
+            var planner = new Planner(module, graph, facts, settings);
+            var plan = context.Option(Placement) == "naive" ? Planner.ProbeEveryBlock(graph, facts) : planner.Plan();
             summaries.Set(function, plan.Summary);
             if (context.Option(Debug) == "on") Explanation.Write(Console.Error, function, plan);
             weaver.Weave(function, graph, facts, planner.Loops, plan);

@@ -14,7 +14,7 @@ namespace Weft.Interrupts;
 /// only its module can call, by name: a call of the unknown can come back to it only through a function that has one.</item>
 /// </list>
 /// </summary>
-internal sealed class Planner(Function function, Module module, FlowGraph graph, FunctionFacts facts, Settings settings)
+internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts facts, Settings settings)
 {
     private const int Dispatch = 5; // ways of a switch that make a loop an interpreter
 
@@ -43,6 +43,18 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
         var syncs = plan.Probes.Count > 0 || plan.Regions.Count > 0 || plan.Unrolled.Count > 0 || plan.Checks.Count > 0 || facts.SyncCalls.Count > 0;
         plan.Summary = new Summary((int)Math.Min(Expected(body).GetValueOrDefault(0), settings.LeafLimit), syncs);
         return plan;
+    }
+
+    /// <summary>What this class is there to avoid.</summary>
+    public static FunctionPlan ProbeEveryBlock(FlowGraph graph, FunctionFacts facts)
+    {
+        var everywhere = new FunctionPlan { Summary = new Summary(0, Syncs: true) };
+        for (var i = 0; i < graph.Count; i++)
+        {
+            var before = i == 0 ? AfterAllocas(graph.Blocks[0]) : graph.Blocks[i].FirstInsertion;
+            if (before.Exists && facts.Cost[i] > 0) everywhere.Probes.Add(new Probe(before, facts.Cost[i], "block"));
+        }
+        return everywhere;
     }
 
     // ---- Loops ----
@@ -232,15 +244,15 @@ internal sealed class Planner(Function function, Module module, FlowGraph graph,
     private void AddProbe(int block, double cost, string why)
     {
         if (facts.Unprobed[block]) return;
-        var before = block == 0 ? AfterAllocas() : graph.Blocks[block].FirstInsertion;
+        var before = block == 0 ? AfterAllocas(graph.Blocks[0]) : graph.Blocks[block].FirstInsertion;
         if (before.Exists) plan.Probes.Add(new Probe(before, Units(cost), why));
     }
 
     // A probe brings a branch with it: an alloca behind it would no longer be a fixed slot of the frame.
-    private Instruction AfterAllocas()
+    internal static Instruction AfterAllocas(BasicBlock entry)
     {
-        var first = function.Entry.First;
-        foreach (var instruction in function.Entry.Instructions)
+        var first = entry.First;
+        foreach (var instruction in entry.Instructions)
             if (instruction.Opcode == Opcode.Alloca) first = instruction.Next;
         return first;
     }

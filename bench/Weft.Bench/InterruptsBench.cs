@@ -1,0 +1,230 @@
+using System.Globalization;
+using System.Text.Json;
+using Weft.Core;
+using Weft.RealPrograms;
+
+namespace Weft.Bench;
+
+/// <summary>The kernels of bench/kernels and whole programs, with interrupts and without, in turn; peers in the same run.</summary>
+internal sealed class InterruptsBench
+{
+    private const int Rounds = 5, FewRounds = 3, Main = 5000;
+    private const string Triple = "x86_64-unknown-linux-gnu";
+
+    private static readonly int[] Intervals = [2000, 5000, 10_000, 50_000, 1_000_000];
+    private static readonly string Weft = Path.Combine(DebianSource.Folder, "../weft/weft");
+    private static readonly string Output = Path.Combine(DebianSource.Folder, "bench/interrupts");
+
+    private readonly string sources;
+    private readonly string include;
+
+    private InterruptsBench(string repository)
+    {
+        sources = Path.Combine(repository, "bench/kernels");
+        include = Path.Combine(repository, "runtime/include");
+    }
+
+    private sealed record Kernel(string Name, string Plain, string Woven, string? Naive);
+
+    public static void Run() => new InterruptsBench(Repository()).RunAll();
+
+    private void RunAll()
+    {
+        Directory.CreateDirectory(Output);
+        List<Kernel> kernels = [.. CKernels(), .. RustKernels()];
+        Overheads(kernels);
+        Accuracy(kernels);
+        ByInterval(kernels);
+        Peers(kernels);
+        Sizes(kernels);
+    }
+
+    // ---- Builds ----
+
+    private IEnumerable<Kernel> CKernels()
+    {
+        foreach (var file in Directory.GetFiles(sources, "*.c").Order(StringComparer.Ordinal).Where(f => Path.GetFileName(f) != "main.c"))
+        {
+            var name = Path.GetFileNameWithoutExtension(file);
+            Terminal.Status("Building", name);
+            yield return new Kernel(name, Compile(file, "plain", "clang-22"), Compile(file, "woven", Weft, "cc", "--with=interrupts"), Compile(file, "naive", Weft, "cc", "--with=interrupts", "--interrupts-placement=naive"));
+        }
+    }
+
+    /// <summary>The harness is never woven.</summary>
+    private string Compile(string file, string variant, params string[] compiler)
+    {
+        var program = Path.Combine(Output, $"{Path.GetFileNameWithoutExtension(file)}-{variant}");
+        var environment = new Dictionary<string, string?> { ["WEFT_CC"] = "clang-22" };
+        string[] options = ["-std=c11", "-O2", "-I", include];
+        Measured.Run("clang-22", [.. options, "-c", Path.Combine(sources, "main.c"), "-o", Path.Combine(Output, "main.o")], sources);
+        Measured.Run(compiler[0], [.. compiler[1..], .. options, "-c", file, "-o", program + ".o"], sources, environment);
+        Measured.Run(compiler[0], [.. compiler[1..], program + ".o", Path.Combine(Output, "main.o"), "-o", program, "-lpthread", "-lm"], sources, environment);
+        return program;
+    }
+
+    /// <summary>Compared with the same lowering without an instrument: what the door itself changes stands in cargo's table.</summary>
+    private IEnumerable<Kernel> RustKernels()
+    {
+        Terminal.Status("Building", "kernels in Rust");
+        var folder = Path.Combine(sources, "rust");
+        var environment = new Dictionary<string, string?> { ["WEFT_FORCE_LOWER"] = "1" };
+        string[] build = ["cargo", "build", "--release", "--offline", "--target-dir", Output];
+        Measured.Run(Weft, build, folder, environment);
+        Measured.Run(Weft, [.. build, "--with", "interrupts"], folder, environment);
+        return Directory.GetFiles(Path.Combine(folder, "src/bin"), "*.rs").Order(StringComparer.Ordinal).Select(Path.GetFileNameWithoutExtension)
+            .Select(name => new Kernel(name!, Path.Combine(Output, $"weft/plain/{Triple}/release/{name}"), Path.Combine(Output, $"weft/interrupts/{Triple}/release/{name}"), null));
+    }
+
+    // ---- Tables ----
+
+    private static void Overheads(List<Kernel> kernels)
+    {
+        Console.WriteLine($"| run time / plain | nothing registered | empty handler, {Main} cycles | interrupts |\n|---|---|---|---|");
+        List<double> idles = [], empties = [];
+        foreach (var kernel in kernels)
+        {
+            var (idle, empty, fired) = Overhead(kernel.Plain, kernel.Woven);
+            idles.Add(idle);
+            empties.Add(empty);
+            Console.WriteLine($"| {kernel.Name} | {idle:F3} | {empty:F3} | {fired:N0} |");
+        }
+        Console.WriteLine($"| **geometric mean** (targets 1.03, 1.05) | **{Geomean(idles):F3}** | **{Geomean(empties):F3}** | |");
+        Console.WriteLine($"| median (target 1.02) | {Measured.Median(idles):F3} | {Measured.Median(empties):F3} | |");
+        Console.WriteLine($"| worst (target 1.25) | {idles.Max():F3} | {empties.Max():F3} | |");
+    }
+
+    private static (double Idle, double Empty, long Fired) Overhead(string plain, string woven)
+    {
+        List<double> idle = [], empty = [];
+        long fired = 0;
+        for (var round = 0; round < Rounds; round++)
+        {
+            using var bare = Start(plain);
+            using var quiet = Start(woven);
+            using var busy = Start(woven, ("KERNEL_CLOCK", "cycles"), ("KERNEL_INTERVAL", Text(Main)));
+            Same(bare, quiet, busy);
+            idle.Add(Cpu(quiet) / Cpu(bare));
+            empty.Add(Cpu(busy) / Cpu(bare));
+            fired = busy.RootElement.GetProperty("fired").GetInt64();
+        }
+        return (Measured.Median(idle), Measured.Median(empty), fired);
+    }
+
+    private static void Accuracy(List<Kernel> kernels)
+    {
+        Console.WriteLine($"\n| interval asked for: {Main} cycles | p1 | p10 | p50 | p90 | p99 |\n|---|---|---|---|---|---|");
+        int within5 = 0, within20 = 0;
+        foreach (var kernel in kernels)
+        {
+            using var run = Start(kernel.Woven, ("KERNEL_CLOCK", "cycles"), ("KERNEL_INTERVAL", Text(Main)), ("KERNEL_HANDLER", "record"));
+            var interval = run.RootElement.GetProperty("intervals");
+            long Percentile(string name) => interval.GetProperty(name).GetInt64();
+            Console.WriteLine($"| {kernel.Name} | {Percentile("p1")} | {Percentile("p10")} | {Percentile("p50")} | {Percentile("p90")} | {Percentile("p99")} |");
+            if (Percentile("p10") >= Main * 0.95 && Percentile("p90") <= Main * 1.05) within5++;
+            if (Percentile("p99") <= Main * 1.2) within20++;
+        }
+        Console.WriteLine($"\np10 to p90 within 5 %: {within5} of {kernels.Count} kernels; p99 within 20 %: {within20} of {kernels.Count}.");
+    }
+
+    private static void ByInterval(List<Kernel> kernels)
+    {
+        Console.WriteLine("\n| interval in cycles | run time / plain, geometric mean | median over kernels of p10 / interval | p50 | p90 | p99 |\n|---|---|---|---|---|---|");
+        foreach (var interval in Intervals)
+        {
+            List<double> ratios = [];
+            var percentiles = new Dictionary<string, List<double>> { ["p10"] = [], ["p50"] = [], ["p90"] = [], ["p99"] = [] };
+            foreach (var kernel in kernels)
+            {
+                List<double> ratio = [];
+                for (var round = 0; round < FewRounds; round++)
+                {
+                    using var bare = Start(kernel.Plain);
+                    using var busy = Start(kernel.Woven, ("KERNEL_CLOCK", "cycles"), ("KERNEL_INTERVAL", Text(interval)));
+                    ratio.Add(Cpu(busy) / Cpu(bare));
+                }
+                ratios.Add(Measured.Median(ratio));
+                using var run = Start(kernel.Woven, ("KERNEL_CLOCK", "cycles"), ("KERNEL_INTERVAL", Text(interval)), ("KERNEL_HANDLER", "record"));
+                if (run.RootElement.GetProperty("intervals") is { ValueKind: JsonValueKind.Object } seen)
+                    foreach (var (name, values) in percentiles) values.Add(seen.GetProperty(name).GetDouble() / interval);
+            }
+            Console.WriteLine($"| {interval:N0} | {Geomean(ratios):F3} | {string.Join(" | ", percentiles.Values.Select(v => v.Count == 0 ? "" : Measured.Median(v).ToString("F3", CultureInfo.InvariantCulture)))} |");
+        }
+    }
+
+    /// <summary>A probe in every block, and signals, where the same kernels and handlers allow.</summary>
+    private static void Peers(List<Kernel> kernels)
+    {
+        const int slow = 50_000; // a signal takes longer than shorter intervals last
+        Console.WriteLine("\n| run time / plain, kernels in C | geometric mean | worst |\n|---|---|---|");
+        var c = kernels.Where(k => k.Naive != null).ToList();
+        Row($"Weft, cycles, {Main}", k => k.Woven, "cycles", Main);
+        Row($"a probe in every block, {Main}", k => k.Naive!, "cycles", Main);
+        Row($"Weft, cycles, {slow}", k => k.Woven, "cycles", slow);
+        Row($"timer_create and a signal, {slow}", k => k.Plain, "timer", slow);
+        Row($"hardware counter overflow by perf_event, {slow}", k => k.Plain, "perf", slow);
+
+        void Row(string name, Func<Kernel, string> program, string clock, int interval)
+        {
+            List<double> ratios = [];
+            foreach (var kernel in c)
+            {
+                List<double> ratio = [];
+                for (var round = 0; round < FewRounds; round++)
+                {
+                    using var bare = Start(kernel.Plain);
+                    using var peer = Start(program(kernel), ("KERNEL_CLOCK", clock), ("KERNEL_INTERVAL", Text(interval)));
+                    if (peer.RootElement.TryGetProperty("unavailable", out var why))
+                    {
+                        Console.WriteLine($"| {name} | not available here: {why.GetString()} | |");
+                        return;
+                    }
+                    ratio.Add(Cpu(peer) / Cpu(bare));
+                }
+                ratios.Add(Measured.Median(ratio));
+            }
+            Console.WriteLine($"| {name} | {Geomean(ratios):F3} | {ratios.Max():F3} |");
+        }
+    }
+
+    private static void Sizes(List<Kernel> kernels)
+    {
+        var environment = new Dictionary<string, string?> { ["WEFT_CC"] = "clang-22", ["WEFT_CACHE_SIZE"] = "0", ["WEFT_FORCE_LOWER"] = "1" };
+        var folder = Path.GetDirectoryName(new CPrograms("clang-22", "clang++-22", "clang").Sqlite())!;
+        string plain = Path.Combine(Output, "sqlite-plain.o"), woven = Path.Combine(Output, "sqlite-woven.o");
+        string[] sqlite = ["-O2", "-w", "-c", Path.Combine(folder, "sqlite3.c"), "-o"];
+        var build = Measured.InTurn(1, () => Measured.Run(Weft, ["cc", "--with=interrupts", .. sqlite, woven], folder, environment), () => Measured.Run(Weft, ["cc", .. sqlite, plain], folder, environment), warm: false);
+        Console.WriteLine("\n| with interrupts / without | ratio |\n|---|---|");
+        Console.WriteLine($"| SQLite: text (target 1.10) | {(double)Measured.Text(woven) / Measured.Text(plain):F3} |");
+        Console.WriteLine($"| SQLite: build, CPU | {build.CpuRatio:F3} |");
+        Console.WriteLine($"| kernels: text, geometric mean | {Geomean(kernels.Select(k => (double)Measured.Text(k.Woven) / Measured.Text(k.Plain))):F3} |");
+    }
+
+    // ---- Runs ----
+
+    private static JsonDocument Start(string program, params (string Name, string Value)[] environment)
+    {
+        var result = ChildProcess.Capture(program, [], environment.ToDictionary(e => e.Name, e => (string?)e.Value), Output);
+        return result.ExitCode == 0 ? JsonDocument.Parse(result.Output) : throw new WeftException($"{program} failed with {result.ExitCode}: {result.Errors}");
+    }
+
+    private static void Same(params ReadOnlySpan<JsonDocument> runs)
+    {
+        foreach (var run in runs)
+            if (run.RootElement.GetProperty("checksum").GetString() != runs[0].RootElement.GetProperty("checksum").GetString())
+                throw new WeftException($"{run.RootElement.GetProperty("kernel").GetString()} computes something else with interrupts");
+    }
+
+    private static double Cpu(JsonDocument run) => run.RootElement.GetProperty("cpu_nanoseconds").GetDouble();
+
+    private static double Geomean(IEnumerable<double> values) => Math.Exp(values.Average(Math.Log));
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Repository()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Weft.slnx"))) folder = Path.GetDirectoryName(folder) ?? throw new WeftException("run this inside the repository");
+        return folder;
+    }
+}
