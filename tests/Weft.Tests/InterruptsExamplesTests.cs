@@ -126,13 +126,13 @@ public sealed partial class InterruptsExamplesTests : IDisposable
     }
 
     [TheoryNeeds("cargo")]
-    [InlineData("weft")]
-    [InlineData("weft", "--release")]
-    [InlineData("weft", "--release", "--interrupts-clock", "instructions")]
+    [InlineData("weft", "--tests")]
+    [InlineData("weft", "--release", "--tests")]
+    [InlineData("weft", "--release", "--tests", "--interrupts-clock", "instructions")]
     [InlineData("weft", "--release", "--interrupts-clock", "flag")]
-    [InlineData("compiler-interrupts")]
-    [InlineData("compiler-interrupts", "--release")]
-    [InlineData("compiler-interrupts", "--release", "--interrupts-clock", "instructions")]
+    [InlineData("compiler-interrupts", "--tests")]
+    [InlineData("compiler-interrupts", "--release", "--tests")]
+    [InlineData("compiler-interrupts", "--release", "--tests", "--interrupts-clock", "instructions")]
     [InlineData("compiler-interrupts", "--release", "--interrupts-clock", "flag")]
     public void The_tests_of_the_crates_pass_when_they_are_woven(string crate, params string[] options)
     {

@@ -62,9 +62,9 @@ static void measure(const char *name, uint64_t (*work)(void)) {
     struct timespec start, end;
     last = recorded = 0;
     weft_interrupts_register(WEFT_INTERRUPTS_CYCLES, INTERVAL, handler, NULL);
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
     uint64_t result = work();
-    clock_gettime(CLOCK_MONOTONIC, &end);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     weft_interrupts_deregister();
     qsort(intervals, recorded, sizeof *intervals, compare);
     printf("%s %llu %.6f %u %u %u %u\n", name, (unsigned long long)result, (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9,
