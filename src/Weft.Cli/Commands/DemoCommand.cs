@@ -9,7 +9,7 @@ namespace Weft.Cli.Commands;
 
 /// <summary>
 /// Builds one bundled program in C and in Rust, plain and metered, without and with optimisation, and shows that the units
-/// counted are the same at both levels and what the counting costs.
+/// counted are the same at both levels and what the counting costs. Then the same for <see cref="InterruptsDemo"/>.
 /// </summary>
 internal static class DemoCommand
 {
@@ -30,7 +30,7 @@ internal static class DemoCommand
 
     private static int Run(string folder)
     {
-        foreach (var name in (string[])["demo.c", "demo.rs"]) Unpack(name, Path.Combine(folder, name));
+        foreach (var name in (string[])["demo.c", "demo.rs", "interrupts.c"]) Unpack(name, Path.Combine(folder, name));
         Unpack("demo.toml", Path.Combine(folder, "Cargo.toml"));
         var rows = new List<Row>();
         var compiler = ClangDoor.FindCompiler();
@@ -39,7 +39,8 @@ internal static class DemoCommand
         if (ChildProcess.Find("cargo") != null) rows.AddRange(((string[])["0", "3"]).Select(level => Rust(folder, level)));
         else Terminal.Note("no cargo found: the Rust half of the demo is left out (see weft doctor)");
         if (rows.Count == 0) throw new WeftException("neither clang nor cargo was found", "weft doctor says how to get them");
-        return Print(rows, folder);
+        var interrupts = compiler == null ? null : InterruptsDemo.Run(folder, compiler);
+        return Print(rows, interrupts, folder);
     }
 
     private static Row C(string folder, IReadOnlyList<string> compiler, string level)
@@ -84,20 +85,22 @@ internal static class DemoCommand
         return (results, best);
     }
 
-    private static int Print(List<Row> rows, string folder)
+    private static int Print(List<Row> rows, InterruptsDemo? interrupts, string folder)
     {
         Console.Out.Write($"\n  {"program",-8}{"level",-6}{"units",16}{"plain",11}{"metered",11}{"ratio",8}\n");
         foreach (var row in rows)
             Console.Out.Write($"  {row.Language,-8}{row.Level,-6}{row.Units,16:N0}{row.PlainSeconds * 1000,8:F1} ms{row.Seconds * 1000,8:F1} ms{row.Ratio,7:F2}x\n");
         var same = rows.GroupBy(r => r.Language).All(g => g.Select(r => r.Units).Distinct().Count() == 1);
         var verdict = same ? "The units do not depend on the level of optimisation." : "The units differ between levels: they should not.";
+        Console.Out.Write($"\n{verdict}\nTo see where they were spent: weft metering report {Terminal.ShellQuote(rows[0].ReportFile)}\n");
+        interrupts?.Print(Console.Out);
         var page = Path.Combine(folder, "index.html");
-        AtomicFile.Write(page, Encoding.UTF8.GetBytes(Page(rows, verdict)));
-        Console.Out.Write($"\n{verdict}\nTo see where they were spent: weft metering report {Terminal.ShellQuote(rows[0].ReportFile)}\nThe same as a page: {page}\n");
+        AtomicFile.Write(page, Encoding.UTF8.GetBytes(Page(rows, interrupts, verdict)));
+        Console.Out.Write($"\nThe same as a page: {page}\n");
         return (int)(same ? ExitCode.Success : ExitCode.CheckFailed);
     }
 
-    private static string Page(List<Row> rows, string verdict)
+    private static string Page(List<Row> rows, InterruptsDemo? interrupts, string verdict)
     {
         var page = new DemoPage();
         page.Heading("Metering: a deterministic count of the work a program did");
@@ -109,13 +112,14 @@ internal static class DemoCommand
             page.Heading($"Where the {row.Language} program spent them");
             page.Functions(row.Report, top: 12);
         }
+        interrupts?.Write(page);
         return page.ToString();
     }
 
-    private static ChildProcess.Captured Must(ChildProcess.Captured result, string what) =>
+    public static ChildProcess.Captured Must(ChildProcess.Captured result, string what) =>
         result.ExitCode == 0 ? result : throw new WeftException($"{what}:\n{result.Errors.TrimEnd()}", "weft doctor shows what is missing");
 
-    private static string Self => Environment.ProcessPath ?? throw new WeftException("cannot find Weft's own program file");
+    public static string Self => Environment.ProcessPath ?? throw new WeftException("cannot find Weft's own program file");
 
     private static void Unpack(string name, string path)
     {

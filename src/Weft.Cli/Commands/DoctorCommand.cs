@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Weft.Core;
 using Weft.Llvm;
@@ -28,7 +29,7 @@ internal static class DoctorCommand
         var cache = new LoweringCache();
         var (rust, rustWorks) = Rust(libraries);
         var (clang, clangWorks) = Clang(libraries);
-        List<Check> checks = [.. Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Variables(), .. Extras()];
+        List<Check> checks = [.. Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Variables(), .. TimeStampCounter(), .. Extras()];
         if (json) WriteJson(checks, rustWorks, clangWorks);
         else Write(checks, rustWorks, clangWorks);
         return (int)(rustWorks || clangWorks ? ExitCode.Success : ExitCode.CheckFailed);
@@ -122,6 +123,16 @@ internal static class DoctorCommand
         }
     }
 
+    /// <summary>What interrupts by time are measured with. A counter that is not invariant stops or changes its speed with the processor's.</summary>
+    private static IEnumerable<Check> TimeStampCounter()
+    {
+        const string processors = "/proc/cpuinfo";
+        if (RuntimeInformation.ProcessArchitecture != Architecture.X64 || !File.Exists(processors)) yield break;
+        var flags = File.ReadLines(processors).FirstOrDefault(l => l.StartsWith("flags", StringComparison.Ordinal))?.Split(' ') ?? [];
+        if (flags.Contains("constant_tsc") && flags.Contains("nonstop_tsc")) yield return new("time stamps", Verdict.Ok, "the counter is invariant");
+        else yield return new("time stamps", Verdict.Optional, "the counter may change its speed: interrupts in cycles are not exact in time here; --interrupts-clock flag is");
+    }
+
     private static IEnumerable<Check> Extras()
     {
         yield return Extra("lld", "links faster", "apt-get install lld-22", "ld.lld", "ld.lld-22", "ld.lld-19");
@@ -153,8 +164,8 @@ internal static class DoctorCommand
         output.Write($"weft {VersionCommand.Version}, .NET {Environment.Version}\n\n");
         foreach (var check in checks)
         {
-            output.Write($"  {Mark(check.Verdict)} {check.Name,-11}{check.Found}\n");
-            if (check.Fix != null) output.Write($"               to get it: {check.Fix}\n");
+            output.Write($"  {Mark(check.Verdict)} {check.Name,-12}{check.Found}\n");
+            if (check.Fix != null) output.Write($"                to get it: {check.Fix}\n");
         }
         output.Write($"\nweft cargo  {(rustWorks ? "works" : "does not work here: see what is missing above")}\n");
         output.Write($"weft cc     {(clangWorks ? "works" : "does not work here: see what is missing above")}\n");

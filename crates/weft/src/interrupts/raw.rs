@@ -125,6 +125,7 @@ pub type Hook = extern "C" fn();
 /// ```
 /// use core::ffi::c_void;
 /// use core::sync::atomic::{AtomicU64, Ordering};
+/// use core::time::Duration;
 /// use weft::interrupts::{raw, Interval};
 ///
 /// static LAST: AtomicU64 = AtomicU64::new(0);
@@ -133,8 +134,9 @@ pub type Hook = extern "C" fn();
 ///     LAST.store(count, Ordering::Relaxed);
 /// }
 ///
+/// let interval = Interval::time(Duration::from_micros(5));
 /// // SAFETY: the handler touches an atomic only and lives for ever.
-/// unsafe { raw::register(Interval::cycles(10_000), handler, core::ptr::null_mut()) }?;
+/// unsafe { raw::register(interval, handler, core::ptr::null_mut()) }?;
 /// raw::deregister();
 /// # Ok::<(), weft::interrupts::Error>(())
 /// ```

@@ -132,13 +132,14 @@ unsafe extern "C" fn call(count: u64, argument: *mut c_void) {
 ///
 /// ```
 /// use std::sync::mpsc;
+/// use std::time::Duration;
 /// use weft::interrupts::{self, Interval};
 ///
 /// let (sender, receiver) = mpsc::channel();
 /// let mut last = 0;
 /// // SAFETY: the handler uses its own captures only, and a channel is for several threads.
 /// let registration = unsafe {
-///     interrupts::register(Interval::cycles(100_000), move |count| {
+///     interrupts::register(Interval::time(Duration::from_micros(50)), move |count| {
 ///         let _ = sender.send(count - last);
 ///         last = count;
 ///     })
@@ -217,6 +218,7 @@ pub fn register_atomic(interval: Interval, flag: Arc<AtomicBool>) -> Result<Regi
 /// As for [`register`]; and `work` must not leave this function other than by returning or panicking.
 ///
 /// ```
+/// use std::time::Duration;
 /// use weft::interrupts::{self, Interval};
 ///
 /// let mut calls = 0;
@@ -224,7 +226,7 @@ pub fn register_atomic(interval: Interval, flag: Arc<AtomicBool>) -> Result<Regi
 /// // SAFETY: the handler touches `calls` only, which nothing else can use meanwhile.
 /// unsafe {
 ///     interrupts::with(
-///         Interval::cycles(100_000),
+///         Interval::time(Duration::from_micros(50)),
 ///         |_count| calls += 1,
 ///         || primes = (2..2000_u32).filter(|n| (2..*n).all(|d| n % d != 0)).count(),
 ///     )
@@ -280,10 +282,12 @@ impl Registration {
     /// When the handler did, with its payload.
     ///
     /// ```
+    /// use std::time::Duration;
     /// use weft::interrupts::{self, Interval};
     ///
+    /// let interval = Interval::time(Duration::from_millis(1));
     /// // SAFETY: the handler touches nothing.
-    /// let registration = unsafe { interrupts::register(Interval::cycles(5000), |_| ()) }?;
+    /// let registration = unsafe { interrupts::register(interval, |_| ()) }?;
     /// registration.finish();
     /// # Ok::<(), interrupts::Error>(())
     /// ```
