@@ -4,7 +4,7 @@
 // handler, and how many units to allow until the next look at the clock.
 //
 // The clock of time works by prediction. `budget` is how many units an interval took lately. A probe that runs out of
-// units reads the time-stamp counter once: if the interval is nearly over (a thirty-second part of it missing at most),
+// units reads the time-stamp counter once: if the interval is nearly over (three parts in 64 missing at most),
 // the handler is called and the prediction corrected; if not, the rest of the interval is converted into units and armed.
 // One look an interval is the rule. All of it is integer arithmetic, and without divisions where the prediction was good.
 //

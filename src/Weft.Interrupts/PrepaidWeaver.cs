@@ -10,7 +10,7 @@ namespace Weft.Interrupts;
 ///                                                        %can = %left / COST
 ///                                                        br (%trips &lt;= %can), %all, %part
 ///                                              all:      %left -= %trips * COST
-///                                              part:     %run = max(%can, 1); %left -= %can * COST
+///                                              part:     %run = max(%can, 1); %left -= min(%left, %run * COST)
 ///                                                        %stop = %first + %run * STEP
 /// header:  %iv = phi [%start, outside...],     header:   %iv = phi [%first, all|part], [%next, %latch]
 ///                    [%next, %latch]                     %limit = [%bound, all], [%stop, part]
@@ -87,8 +87,10 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
         builder.Branch(go);
 
         builder.AtEnd(part);
-        builder.Store(builder.Sub(left, builder.Mul(can, word.Const((ulong)cost))), slot);
-        var run = builder.Select(builder.Compare(Predicate.Equal, can, word.Const(0)), word.Const(1), can);
+        // Not enough for one round: it takes what there is, or a count that waits for more would never get there.
+        var dry = builder.Compare(Predicate.Equal, can, word.Const(0));
+        builder.Store(builder.Select(dry, word.Const(0), builder.Sub(left, builder.Mul(can, word.Const((ulong)cost)))), slot);
+        var run = builder.Select(dry, word.Const(1), can);
         var stop = Stop(first, run, counted);
         builder.Branch(go);
 
