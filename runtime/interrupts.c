@@ -776,3 +776,14 @@ EXPORT uint64_t weft_interrupts_ticks_per_second(void)
     __atomic_store_n(&rate, known, __ATOMIC_RELAXED);
     return known;
 }
+
+/// weft_metering_reset() takes units off the count that canonical probes compare with. What is due stays as far away.
+HIDDEN void weft_interrupts_count_falls(uint64_t units)
+{
+    state_t *s = state;
+    if (s->probes != WEFT_INTERRUPTS_CANONICAL)
+        return;
+    s->start = s->start > units ? s->start - units : 0; // it may be due already, and wait for the next probe
+    if (s->target != UINT64_MAX)
+        s->target = s->start;
+}

@@ -835,6 +835,9 @@ __attribute__((destructor(101))) static void module_ends(void)
 
 // ---- Public interface ----
 
+// Interrupts on this count are due at some value of it: they have to hear when it falls.
+extern void weft_interrupts_count_falls(uint64_t units) __attribute__((weak, visibility("hidden")));
+
 EXPORT uint64_t weft_metering_count(void)
 {
     return state.count;
@@ -847,6 +850,8 @@ EXPORT void weft_metering_reset(void)
         fold_uncelled(uncelled_thread()); // the report knows these units by the count alone
         weft_unlock_signal_safe(&process->registry, &mask);
     }
+    if (weft_interrupts_count_falls)
+        weft_interrupts_count_falls(state.count);
     state.count = 0;
 }
 

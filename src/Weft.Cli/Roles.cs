@@ -16,8 +16,8 @@ namespace Weft.Cli;
 /// </summary>
 internal static class Roles
 {
-    /// <summary>Every instrument, in the order they are woven.</summary>
-    public static InstrumentSet Instruments { get; } = new([new MeteringInstrument(), new InterruptsInstrument()]);
+    /// <summary>Every instrument, in the order they are woven: metering brings its count up to date at the points that interrupts mark.</summary>
+    public static InstrumentSet Instruments { get; } = new([new InterruptsInstrument(), new MeteringInstrument()]);
 
     /// <summary>Names the program answers to beside its own; the build and <c>weft install</c> link them.</summary>
     public static IReadOnlyList<string> PublicNames { get; } = ["cargo-weft", "weft-cc", "weft-c++", .. CiCommands.Names];

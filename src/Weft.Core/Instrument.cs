@@ -30,7 +30,8 @@ public interface IInstrument
 
     IReadOnlyList<InstrumentOption> Options { get; }
 
-    IReadOnlyList<Stage> Stages { get; }
+    /// <summary>Where it works in a build with these settings.</summary>
+    IReadOnlyList<Stage> Stages(InstrumentSettings settings);
 
     /// <summary>True when the front end must emit one fixed form of IR whatever level the user asked to optimise at.</summary>
     bool WantsCanonicalIr { get; }
@@ -42,14 +43,22 @@ public interface IInstrument
     void Weave(Module module, WeaveContext context);
 }
 
-/// <summary>What an instrument may know while it weaves.</summary>
-public sealed class WeaveContext(Stage stage, bool optimised, Func<string, string> option)
+/// <summary>What a build asked of one instrument.</summary>
+public sealed class InstrumentSettings(Func<string, string> option, Func<string, bool> isWoven)
 {
-    public Stage Stage { get; } = stage;
-
-    /// <summary>False at -O0, where a debugger expects the user's variables in memory.</summary>
-    public bool Optimised { get; } = optimised;
-
     /// <summary>Value of one of the instrument's own options.</summary>
     public string Option(string name) => option(name);
+
+    /// <summary>Whether another instrument is woven in the same build.</summary>
+    public bool IsWovenWith(string instrument) => isWoven(instrument);
+}
+
+/// <summary>What an instrument may know while it weaves.</summary>
+public sealed record WeaveContext(Stage Stage, bool Optimised, InstrumentSettings Settings)
+{
+    /// <summary>False at -O0, where a debugger expects the user's variables in memory.</summary>
+    public bool Optimised { get; } = Optimised;
+
+    /// <summary>Value of one of the instrument's own options.</summary>
+    public string Option(string name) => Settings.Option(name);
 }

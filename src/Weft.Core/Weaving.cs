@@ -17,7 +17,7 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
 
     public bool WantsCanonicalIr => Instruments.Any(i => i.WantsCanonicalIr);
 
-    public bool WantsStage(Stage stage) => Instruments.Any(i => i.Stages.Contains(stage));
+    public bool WantsStage(Stage stage) => Instruments.Any(i => i.Stages(SettingsOf(i)).Contains(stage));
 
     /// <summary>"metering-tracing", or "plain" without instruments.</summary>
     public string Name => IsEmpty ? "plain" : string.Join('-', Instruments.Select(i => i.Name));
@@ -36,9 +36,12 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
 
     public void Weave(Module module, Stage stage, bool optimised)
     {
-        foreach (var instrument in Instruments.Where(i => i.Stages.Contains(stage)))
-            instrument.Weave(module, new WeaveContext(stage, optimised, name => OptionValue(instrument, name)));
+        foreach (var instrument in Instruments)
+            if (SettingsOf(instrument) is var settings && instrument.Stages(settings).Contains(stage))
+                instrument.Weave(module, new WeaveContext(stage, optimised, settings));
     }
+
+    private InstrumentSettings SettingsOf(IInstrument instrument) => new(name => OptionValue(instrument, name), name => Instruments.Any(i => i.Name == name));
 
     private string OptionValue(IInstrument instrument, string name) =>
         Options.TryGetValue($"{instrument.Name}-{name}", out var value) ? value : instrument.Options.First(o => o.Name == name).Default;

@@ -35,7 +35,7 @@ public sealed class InterruptsInstrument : IInstrument
         new(Debug, "off", ["off", "on"], "say on standard error which probes went into which function, and why"),
     ];
 
-    public IReadOnlyList<Stage> Stages { get; } = [Stage.Back];
+    public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => IsCanonical(settings) ? [Stage.Front, Stage.Back] : [Stage.Back];
 
     public bool WantsCanonicalIr => false;
 
@@ -44,13 +44,22 @@ public sealed class InterruptsInstrument : IInstrument
     public void Weave(Module module, WeaveContext context)
     {
         if (Probes.ArePresent(module)) return; // woven before, for example bitcode that went through link-time optimisation
+        if (context.Stage == Stage.Front) CanonicalPoints.Mark(module);
+        else if (IsCanonical(context.Settings)) CanonicalPoints.Probe(module);
+        else Place(module, context);
+    }
+
+    private static bool IsCanonical(InstrumentSettings settings) => settings.Option(Clock) == "instructions" && settings.IsWovenWith("metering");
+
+    private static void Place(Module module, WeaveContext context)
+    {
         var settings = new Settings(Gap(context.Option(MaxGap)), context.Optimised);
         var clock = context.Option(Clock);
         var resolvers = module.IndirectResolvers;
-        var functions = module.Functions.Where(f => IsProbed(f) && !resolvers.Contains(f)).ToList();
+        var functions = module.Functions.Where(f => MayHold(f) && !resolvers.Contains(f)).ToList();
         if (functions.Count == 0) return;
         var probes = Probes.LinkInto(module, polling: clock == "flag", settings.MaxGap);
-        Probes.Declare(module, clock switch { "cycles" => 1, "instructions" => 2, _ => 3 }, clock == "flag" ? 1 : 0);
+        Probes.Declare(module, clock switch { "cycles" => 1, "instructions" => 2, _ => 3 }, clock == "flag" ? ProbeKind.Polling : ProbeKind.Counting);
         var weights = new BranchWeights(module.Context);
         var summaries = new Summaries();
         var model = new CostModel(module);
@@ -77,6 +86,6 @@ public sealed class InterruptsInstrument : IInstrument
             : throw WeftException.Usage($"--interrupts-max-gap: '{text}' is not a number from {SmallestGap} to {LargestGap}");
 
     // Naked functions have no frame; noprofile is clang's no_profile_instrument_function.
-    private static bool IsProbed(Function function) =>
+    internal static bool MayHold(Function function) =>
         !function.IsDeclaration && function.Linkage != Linkage.AvailableExternally && !function.HasAttribute("naked"u8) && !function.HasAttribute("noprofile"u8);
 }

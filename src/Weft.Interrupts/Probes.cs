@@ -2,6 +2,9 @@ using Weft.Llvm;
 
 namespace Weft.Interrupts;
 
+/// <summary>enum weft_interrupts_probes of runtime/interrupts_abi.h.</summary>
+internal enum ProbeKind { Counting, Polling, Canonical }
+
 /// <summary>The inline functions of probes.ll or polling.ll inside a module.</summary>
 internal sealed class Probes
 {
@@ -53,7 +56,7 @@ internal sealed class Probes
     }
 
     /// <summary>Tells the runtime linked with this module what its probes are; see runtime/interrupts_abi.h.</summary>
-    public static void Declare(Module module, int clock, int kind)
+    public static void Declare(Module module, int clock, ProbeKind kind)
     {
         var context = module.Context;
         var word = context.Int(32);
@@ -82,7 +85,7 @@ internal sealed class Probes
         return function;
     }
 
-    private static byte[] Read(string name)
+    internal static byte[] Read(string name)
     {
         using var stream = typeof(Probes).Assembly.GetManifestResourceStream(name)!;
         var bytes = new byte[stream.Length];

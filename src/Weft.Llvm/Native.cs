@@ -124,6 +124,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial void LLVMSetGlobalConstant(nint global, int on);
 
     // Functions, blocks, instructions
+    [LibraryImport(Library)] internal static partial void LLVMDeleteFunction(nint function);
     [LibraryImport(Library)] internal static partial uint LLVMGetIntrinsicID(nint function);
     [LibraryImport(Library)] internal static partial uint LLVMLookupIntrinsicID(byte* name, nuint length);
     [LibraryImport(Library)] internal static partial uint LLVMCountBasicBlocks(nint function);

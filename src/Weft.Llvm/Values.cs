@@ -204,6 +204,8 @@ public readonly unsafe record struct Function(nint Handle)
 
     public bool HasComdat => Native.LLVMGetComdat(Handle) != 0;
 
+    public void Delete() => Native.LLVMDeleteFunction(Handle);
+
     public void ClearComdat() => Native.LLVMSetComdat(Handle, 0);
 
     /// <summary>Puts the function into an ELF section group of its own, which is never taken for another of the same name.</summary>

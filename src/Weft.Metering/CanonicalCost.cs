@@ -8,9 +8,12 @@ namespace Weft.Metering;
 /// bitcast, freeze, pointer-integer casts, parts of aggregates), stack slots, and jumps without a choice: these are what
 /// -g, front-end cleanups and a target's calling convention change. docs/metering.md has the table for users.
 /// </summary>
-internal sealed class CanonicalCost
+internal sealed class CanonicalCost(Module module)
 {
     private readonly HashSet<uint> freeIntrinsics = [.. FreeIntrinsicNames().Select(name => Function.LookupIntrinsic(System.Text.Encoding.ASCII.GetBytes(name))).Where(id => id != 0)];
+
+    // What other instruments put there before is not the program's work.
+    private readonly HashSet<Function> ours = [.. module.Functions.Where(f => f.AsValue.NameBytes.StartsWith("weft."u8))];
 
     public ulong Of(BasicBlock block)
     {
@@ -28,7 +31,7 @@ internal sealed class CanonicalCost
         Opcode.Unreachable => true,
         Opcode.Load => IsDebuggerScript(instruction.AsValue.Operand(0)),
         Opcode.Br => instruction.AsValue.OperandCount == 1,
-        Opcode.Call => instruction.CalledValue is { IsFunction: true } callee && freeIntrinsics.Contains(callee.AsFunction.IntrinsicId),
+        Opcode.Call => instruction.CalledValue is { IsFunction: true } callee && (freeIntrinsics.Contains(callee.AsFunction.IntrinsicId) || ours.Contains(callee.AsFunction)),
         _ => false,
     };
 

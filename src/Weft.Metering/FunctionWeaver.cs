@@ -6,7 +6,7 @@ namespace Weft.Metering;
 internal sealed class FunctionWeaver(Module module, Probes probes, bool eachBlock) : IDisposable
 {
     private readonly Builder builder = new(module.Context);
-    private readonly CanonicalCost cost = new();
+    private readonly CanonicalCost cost = new(module);
     private readonly LlvmType unit = module.Context.Int(64);
     private readonly HashSet<uint> leaving = [.. new[] { "llvm.coro.suspend", "llvm.coro.end", "llvm.trap", "llvm.debugtrap", "llvm.ubsantrap", "llvm.eh.sjlj.longjmp" }
         .Select(name => Function.LookupIntrinsic(System.Text.Encoding.ASCII.GetBytes(name))).Where(id => id != 0)];

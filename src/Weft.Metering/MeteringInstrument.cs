@@ -46,7 +46,7 @@ public sealed class MeteringInstrument : IInstrument
         new(Mode, Register, [Register, Reference], "register: gather charges in a register between calls; reference: charge memory at every block"),
     ];
 
-    public IReadOnlyList<Stage> Stages { get; } = [Stage.Front];
+    public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Front];
 
     public bool WantsCanonicalIr => true;
 

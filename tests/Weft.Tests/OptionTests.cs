@@ -100,7 +100,7 @@ public sealed class OptionTests
         public string Name => name;
         public string Description => "for tests";
         public IReadOnlyList<InstrumentOption> Options => [new("mode", "fast", ["fast", "exact", "off"], "how")];
-        public IReadOnlyList<Stage> Stages => [Stage.Back];
+        public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Back];
         public bool WantsCanonicalIr => false;
         public IReadOnlyList<string> SharedSymbols => [];
         public void Weave(Module module, WeaveContext context) { }

@@ -10,11 +10,13 @@ public sealed partial class RealRustTests
     [TheoryNeeds("cargo", "apt-get")]
     [InlineData("")]
     [InlineData("metering")]
+    [InlineData("interrupts")]
     public void Ripgrep_passes_its_tests(string with) => AssertTestsPass(RustPrograms.Ripgrep(), with, 273);
 
     [TheoryNeeds("cargo", "apt-get")]
     [InlineData("")]
     [InlineData("metering")]
+    [InlineData("interrupts")]
     public void Ripgrep_finds_what_a_plain_build_finds(string with)
     {
         var folder = RustPrograms.Ripgrep();
@@ -31,16 +33,19 @@ public sealed partial class RealRustTests
     [TheoryNeeds("cargo", "apt-get")]
     [InlineData("")]
     [InlineData("metering")]
+    [InlineData("interrupts")]
     public void Fd_with_threads_and_fat_lto_passes_its_tests(string with) => AssertTestsPass(RustPrograms.Fd(), with, 220, "--release", "--", "--skip", "test_type_executable");
 
     [TheoryNeeds("cargo", "apt-get")]
     [InlineData("")]
     [InlineData("metering")]
+    [InlineData("interrupts")]
     public void Hashbrown_with_its_generics_passes_its_tests(string with) => AssertTestsPass(RustPrograms.Hashbrown(), with, 151, "--lib", "--tests", "--features", "rayon,serde,raw");
 
     [TheoryNeeds("cargo", "apt-get")]
     [InlineData("")]
     [InlineData("metering")]
+    [InlineData("interrupts")]
     public void Tokio_with_its_tasks_and_timers_passes_its_tests(string with) =>
         AssertTestsPass(RustPrograms.Tokio(), with, 782, "--no-fail-fast", "--features", "full,test-util", "--test", "*", "--config", "profile.dev.debug=0");
 

@@ -55,8 +55,9 @@ internal sealed class ClangSession
     {
         if (!Weaving.WantsStage(stage)) return input.Bitcode;
         library.GetAwaiter().GetResult();
-        // Canonical IR lost what -Os and -Oz put on each function.
-        var settings = new LoweringSettings { Level = Weaving.WantsCanonicalIr && level is "s" or "z" ? LoweringSettings.ParseLevel(level)!.Value : OptLevel.O2 };
+        // Canonical IR lost what -Os and -Oz put on each function; other IR has it.
+        var keepsLevel = level == "0" || Weaving.WantsCanonicalIr && level is "s" or "z";
+        var settings = new LoweringSettings { Level = keepsLevel ? LoweringSettings.ParseLevel(level)!.Value : OptLevel.O2 };
         var queue = new LoweringQueue(settings, Weaving, Cache, options.Repro);
         var woven = queue.Weave(input, stage);
         Timings.Add(queue.Timings);
