@@ -571,9 +571,33 @@ static int prepare(void)
     return error;
 }
 
+// Weak: a static program has no modules to keep, and a libc before 2.34 may have these in a library that is not linked.
+struct module_of_address {
+    const char *file;
+    void *base;
+    const char *symbol;
+    void *address;
+};
+extern int weft_interrupts_dladdr(const void *address, struct module_of_address *found) __asm__("dladdr") __attribute__((weak));
+extern void *weft_interrupts_dlopen(const char *file, int flags) __asm__("dlopen") __attribute__((weak));
+
+/// The timer thread, the handlers of fork() and the end of threads are code of this module: dlclose() must not take it.
+/// Without the lock, which a constructor may want while it keeps others from dlopen().
+static void stay_loaded(void)
+{
+    static uint32_t stays;
+    enum { NOW = 2, NOLOAD = 4, NODELETE = 0x1000 };
+    struct module_of_address found;
+    if (__atomic_exchange_n(&stays, 1, __ATOMIC_RELAXED) || !weft_interrupts_dladdr || !weft_interrupts_dlopen)
+        return;
+    if (weft_interrupts_dladdr((const void *)&stays, &found) && found.file)
+        weft_interrupts_dlopen(found.file, NOW | NOLOAD | NODELETE);
+}
+
 static int join_timer(state_t *s)
 {
     sigset_t saved;
+    stay_loaded();
     int error = weft_lock_signal_safe(&process->lock, &saved);
     if (error)
         return error;
