@@ -157,12 +157,28 @@ extern uint64_t weft_interrupts_metered(void) __asm__("weft_metering_count") __a
 
 // ---- Budgets ----
 
+/// Allows no more than this at a time, however long the interval: woven loops divide by multiplying (see PrepaidWeaver.cs).
+#define LONGEST (WEFT_INTERRUPTS_IDLE / 4)
+
 /// Adds the units used since `left` was set to the total, and allows `units` more.
 static inline void arm(state_t *s, uint64_t used_up_to_now, int64_t units)
 {
     s->total = used_up_to_now;
     s->armed = units;
     s->left = units;
+}
+
+/// Between these two, the probes of a signal handler leave the state alone, but for what stand_by() does.
+static inline void hold(state_t *s)
+{
+    s->busy = 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void let_go(state_t *s)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    s->busy = 0;
 }
 
 static inline uint64_t total(const state_t *s)
@@ -178,6 +194,11 @@ static void allow(state_t *s, int64_t units)
     } else {
         arm(s, total(s), units);
     }
+}
+
+static inline int64_t at_most_longest(uint64_t units)
+{
+    return units < (uint64_t)LONGEST ? (int64_t)units : LONGEST;
 }
 
 /// ticks / interval as a 16.16 number; for less than a few intervals.
@@ -199,7 +220,7 @@ static __attribute__((noinline, cold)) int64_t long_proportion(uint64_t units, u
         units >>= 1;
         whole >>= 1;
     }
-    return (int64_t)(units * part / (whole ? whole : 1));
+    return at_most_longest(units * part / (whole ? whole : 1));
 }
 
 /// The same; a division of 32 bits takes a third of the time of one of 64.
@@ -257,11 +278,12 @@ static __attribute__((noinline, cold)) void learn_from_slip(state_t *s, uint64_t
 /// Learns from an interval that is over: how many units would have been right?
 static inline void learn(state_t *s, uint64_t elapsed)
 {
-    uint64_t used = s->total - s->began, part = share(s, elapsed);
-    if (__builtin_expect(part > 2 * ONE, 0)) {
+    uint64_t used = s->total - s->began;
+    if (__builtin_expect(elapsed > 2 * s->interval, 0)) {
         learn_from_slip(s, used, elapsed);
         return;
     }
+    uint64_t part = share(s, elapsed);
     s->slips = 0;
     if (part > ONE + ONE / 24)
         s->margin += s->margin < LARGEST_MARGIN ? WIDEN : 0;
@@ -269,38 +291,69 @@ static inline void learn(state_t *s, uint64_t elapsed)
         s->margin -= NARROW;
     // 1 / x is near 2 - x near 1, and errs to the short side elsewhere.
     int64_t right = (int64_t)((used * (2 * ONE - part)) >> 16);
-    s->budget = at_least_one(s->budget + (right - s->budget) / 4);
+    int64_t budget = at_least_one(s->budget + (right - s->budget) / 4);
+    s->budget = budget < LONGEST ? budget : LONGEST;
 }
 
-/// Calls the handler with interrupts disabled.
+/// Calls the handler with interrupts disabled. Only finish() may follow: a handler that switches stacks may come back on
+/// another thread, whose state is elsewhere.
 static inline void call(state_t *s, uint64_t count)
 {
     s->fired++;
     s->due = 0;
     s->nested = 1;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    s->busy = 0;
+    let_go(s);
     s->handler(count, s->argument);
-    if (s->nested > 0)
-        s->nested--;
 }
 
 /// What fell due while interrupts were disabled comes at the next probe.
 static void settle(state_t *s)
 {
-    if (!s->due || s->nested || !s->handler)
+    if (!s->due || s->nested || !s->handler || s->busy)
         return;
+    hold(s);
     s->due = 0;
     s->flag = s->clock == WEFT_INTERRUPTS_FLAG;
     allow(s, 0);
+    let_go(s);
 }
 
-static void look_cycles(state_t *s)
+/// After a handler that ran long. If it ran longer than the interval, the next one begins now.
+static __attribute__((noinline, cold)) void catch_up(state_t *s)
+{
+    if (s->clock == WEFT_INTERRUPTS_CYCLES && s->nested == 0 && s->handler) {
+        uint64_t end = ticks();
+        if (end - s->start > s->interval) {
+            hold(s);
+            s->start = end;
+            s->due = 0;
+            arm(s, total(s), cautious(s->budget, s->margin));
+            s->began = s->total;
+            let_go(s);
+        }
+    }
+    settle(s);
+}
+
+/// The handler has returned. Not inline: see call().
+static __attribute__((noinline)) void finish(int error)
+{
+    state_t *s = state;
+    if (s->nested > 0)
+        s->nested--;
+    if (__builtin_expect(s->error != NULL, 1))
+        *s->error = error;
+    if (__builtin_expect(s->slips | s->due, 0))
+        catch_up(s);
+}
+
+/// The next functions return whether they called the handler; if not, the state is still held.
+static int look_cycles(state_t *s)
 {
     uint64_t now = ticks(), elapsed = now - s->start;
     if (elapsed < s->threshold) {
         wait_longer(s, elapsed);
-        return;
+        return 0;
     }
     if ((int64_t)elapsed < 0) // the counter of another processor is behind: begin again
         elapsed = s->interval;
@@ -311,50 +364,45 @@ static void look_cycles(state_t *s)
     s->looks = 0;
     s->left = s->armed = cautious(s->budget, s->margin);
     call(s, s->total);
-    if (s->slips == 0 && !s->due)
-        return;
-    uint64_t end = ticks();
-    if (s->clock == WEFT_INTERRUPTS_CYCLES && s->nested == 0 && end - s->start > s->interval) {
-        s->start = end; // the handler ran longer than the interval: the next one begins now
-        s->due = 0;
-        arm(s, total(s), cautious(s->budget, s->margin));
-        s->began = s->total;
-    }
+    return 1;
 }
 
-static void look_instructions(state_t *s)
+static int look_instructions(state_t *s)
 {
     uint64_t count = s->total;
     if (count < s->start) {
-        allow(s, (int64_t)(s->start - count));
-        return;
+        allow(s, at_most_longest(s->start - count));
+        return 0;
     }
     s->start += s->interval;
     if (s->start <= count)
         s->start = count + s->interval;
-    allow(s, (int64_t)(s->start - count));
+    allow(s, at_most_longest(s->start - count));
     call(s, count);
+    return 1;
 }
 
 #define POLL 1000 // units between looks at the flag where probes count
 
-static void look_flag(state_t *s)
+static int look_flag(state_t *s)
 {
     allow(s, POLL);
-    if (__atomic_load_n(&s->flag, __ATOMIC_RELAXED) && __atomic_exchange_n(&s->flag, 0, __ATOMIC_ACQUIRE))
-        call(s, s->total);
+    if (!__atomic_load_n(&s->flag, __ATOMIC_RELAXED) || !__atomic_exchange_n(&s->flag, 0, __ATOMIC_ACQUIRE))
+        return 0;
+    call(s, s->total);
+    return 1;
 }
 
-/// Not inline: a handler that switches stacks may come back on another thread, whose state is elsewhere.
-static __attribute__((noinline)) void finish(int error)
+static inline int look(state_t *s)
 {
-    state_t *s = state;
-    *s->error = error;
-    if (__builtin_expect(s->due, 0))
-        settle(s);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    s->busy = 0;
+    if (__builtin_expect(s->clock == WEFT_INTERRUPTS_CYCLES, 1))
+        return look_cycles(s);
+    return s->clock == WEFT_INTERRUPTS_INSTRUCTIONS ? look_instructions(s) : look_flag(s);
 }
+
+/// What is allowed while an interrupt waits to be enabled. Not more: where this happens in a signal handler, the loop that
+/// the signal came into still holds what was allowed before, and the difference goes into the count.
+#define WAITING (1 << 16)
 
 /// Nothing is registered, or interrupts are disabled.
 static __attribute__((noinline, cold)) void look_away(state_t *s)
@@ -367,10 +415,17 @@ static __attribute__((noinline, cold)) void look_away(state_t *s)
             s->due |= __atomic_exchange_n(&s->flag, 0, __ATOMIC_ACQUIRE) != 0;
         else
             s->due = s->clock != WEFT_INTERRUPTS_CYCLES || ticks() - s->start >= s->threshold;
-        allow(s, s->due ? WEFT_INTERRUPTS_IDLE : at_least_one(s->budget));
+        allow(s, s->due ? WAITING : at_least_one(s->budget));
     }
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    s->busy = 0;
+    let_go(s);
+}
+
+/// A probe in a signal handler that came in the middle of what the runtime does. It goes on for a while, and the
+/// difference between `armed` and `left`, which may just be being read, stays what it is.
+static __attribute__((noinline, cold)) void stand_by(state_t *s)
+{
+    s->armed += POLL - s->left;
+    s->left = POLL;
 }
 
 /// A probe found no units left, or a flag.
@@ -378,25 +433,23 @@ HIDDEN void weft_interrupts_look(void)
 {
     state_t *s = state;
     if (__builtin_expect(s->busy, 0)) {
-        arm(s, total(s), POLL); // a signal handler in the middle of what follows
+        stand_by(s);
         return;
     }
-    s->busy = 1;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    s->total = s->probes == WEFT_INTERRUPTS_CANONICAL ? weft_interrupts_metered() : total(s);
+    hold(s);
+    uint64_t count = s->probes == WEFT_INTERRUPTS_CANONICAL ? weft_interrupts_metered() : total(s);
     s->armed = s->left;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    s->total = count;
     if (__builtin_expect(!s->handler || s->nested, 0)) {
         look_away(s);
         return;
     }
     int error = *s->error;
-    if (__builtin_expect(s->clock == WEFT_INTERRUPTS_CYCLES, 1))
-        look_cycles(s);
-    else if (s->clock == WEFT_INTERRUPTS_INSTRUCTIONS)
-        look_instructions(s);
+    if (look(s))
+        finish(error);
     else
-        look_flag(s);
-    finish(error);
+        let_go(s);
 }
 
 // ---- The timer thread of the flag clock: one a process, asleep until the next flag is due ----
@@ -495,6 +548,7 @@ static void after_fork_in_child(void)
     process->first = self->queued ? self : NULL;
     self->next = self->previous = NULL;
     process->lock.word = 0;
+    process->timer = 0;
     if (self->queued)
         start_timer(); // if it fails the handler is not called; a fork() cannot say so
     pthread_sigmask(SIG_SETMASK, &process->fork_mask, NULL);
@@ -517,9 +571,33 @@ static int prepare(void)
     return error;
 }
 
+// Weak: a static program has no modules to keep, and a libc before 2.34 may have these in a library that is not linked.
+struct module_of_address {
+    const char *file;
+    void *base;
+    const char *symbol;
+    void *address;
+};
+extern int weft_interrupts_dladdr(const void *address, struct module_of_address *found) __asm__("dladdr") __attribute__((weak));
+extern void *weft_interrupts_dlopen(const char *file, int flags) __asm__("dlopen") __attribute__((weak));
+
+/// The timer thread, the handlers of fork() and the end of threads are code of this module: dlclose() must not take it.
+/// Without the lock, which a constructor may want while it keeps others from dlopen().
+static void stay_loaded(void)
+{
+    static uint32_t stays;
+    enum { NOW = 2, NOLOAD = 4, NODELETE = 0x1000 };
+    struct module_of_address found;
+    if (__atomic_exchange_n(&stays, 1, __ATOMIC_RELAXED) || !weft_interrupts_dladdr || !weft_interrupts_dlopen)
+        return;
+    if (weft_interrupts_dladdr((const void *)&stays, &found) && found.file)
+        weft_interrupts_dlopen(found.file, NOW | NOLOAD | NODELETE);
+}
+
 static int join_timer(state_t *s)
 {
     sigset_t saved;
+    stay_loaded();
     int error = weft_lock_signal_safe(&process->lock, &saved);
     if (error)
         return error;
@@ -577,10 +655,10 @@ static void begin(state_t *s)
         s->threshold = s->interval - s->interval / 64 * 3;
         s->margin = SMALLEST_MARGIN;
         s->inverse = ((uint64_t)1 << 48) / s->interval;
-        s->budget = (int64_t)s->interval;
+        s->budget = at_most_longest(s->interval);
         allow(s, s->budget);
     } else if (s->clock == WEFT_INTERRUPTS_INSTRUCTIONS) {
-        allow(s, (int64_t)s->interval);
+        allow(s, at_most_longest(s->interval));
         s->start = s->total + s->interval;
     } else {
         s->budget = POLL;
@@ -598,11 +676,9 @@ EXPORT int weft_interrupts_register(enum weft_interrupts_clock clock, uint64_t i
     if (!is_possible(clock))
         return ENOTSUP;
 
-    uint8_t was_busy = s->busy;
     state_t before = *s;
     leave_timer(s);
-    s->busy = 1;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    hold(s);
     s->clock = (uint8_t)clock;
     s->interval = interval;
     int error = clock == WEFT_INTERRUPTS_FLAG && interval ? join_timer(s) : 0;
@@ -619,8 +695,7 @@ EXPORT int weft_interrupts_register(enum weft_interrupts_clock clock, uint64_t i
         s->due = 0;
         begin(s);
     }
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    s->busy = was_busy;
+    let_go(s);
     return error;
 }
 
@@ -628,9 +703,11 @@ EXPORT int weft_interrupts_deregister(void)
 {
     state_t *s = state;
     leave_timer(s);
+    hold(s);
     s->handler = NULL;
     s->due = 0;
     allow(s, WEFT_INTERRUPTS_IDLE);
+    let_go(s);
     return 0;
 }
 

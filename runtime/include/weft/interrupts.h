@@ -78,7 +78,7 @@ typedef void (*weft_interrupts_hook)(void);
 /// instructions with --interrupts-clock flag; anything but instructions where metering counts). EAGAIN or ENOMEM: no timer
 /// thread could be started.
 /// Intervals shorter than the longest path between two probes (see --interrupts-max-gap) come as fast as probes do.
-/// Safe in a handler; in a signal handler safe but for WEFT_INTERRUPTS_FLAG.
+/// Safe in a handler. Not in a signal handler: the loop it interrupts may hold the thread's budget in a register.
 int weft_interrupts_register(enum weft_interrupts_clock clock, uint64_t interval, weft_interrupts_handler handler, void *argument);
 
 /// Ends the calling thread's registration. Returns 0, also when there is none. Hooks and disabling stay.
