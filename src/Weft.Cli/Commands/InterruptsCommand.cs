@@ -52,7 +52,7 @@ internal static class InterruptsCommand
         clock.Validators.Add(result => Check(result, "--clock", value => value is "cycles" or "instructions" or "flag", "is not one of cycles, instructions, flag"));
         interval.Validators.Add(result => Check(result, "--interval", IsInterval, "is not a number from 1 to 281474976710656"));
         var outputs = new Outputs();
-        var command = new Command("profile", "Run a program with a handler of Weft's and show the intervals between interrupts, by thread, and the longest gaps.") { program, clock, interval, keep, plain, anyway };
+        var command = new Command("profile", "Run a program and show the intervals between interrupts and the longest gaps.") { program, clock, interval, keep, plain, anyway };
         outputs.AddTo(command);
         outputs.Output.Description = "Print to a file [default: standard error; standard output is PROGRAM's]";
         command.SetAction(parsed =>
