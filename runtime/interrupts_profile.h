@@ -179,12 +179,12 @@ static int profile_begins(state_t *s)
         return 0;
     int saved = errno;
     struct profile_thread *t = profile_thread(s);
-    int error = t ? weft_interrupts_register(p->clock, p->interval, p->handler, t) : ENOMEM;
     if (t) {
         t->last_units = weft_interrupts_count();
         t->last_from = (uint64_t)(uintptr_t)s->from;
         t->last_ticks = ticks();
     }
+    int error = t ? weft_interrupts_register(p->clock, p->interval, p->handler, t) : ENOMEM;
     if (t && error && !__atomic_exchange_n(&p->refused, (uint32_t)error, __ATOMIC_RELAXED))
         profile_complain("no profile: ", error == ENOTSUP ? "the program has no probes for this clock" : "no timer", error == ENOTSUP ? 0 : error);
     errno = saved;
@@ -302,7 +302,7 @@ static void profile_write_program(struct weft_file *file)
     weft_file_json(file, program);
 }
 
-/// NUL ends what is left of the room.
+/// The note of the linker, in hexadecimal; "" without one.
 static void profile_build_id(const struct dl_phdr_info *module, char *text, size_t room)
 {
     static const char hexadecimal[] = "0123456789abcdef";
