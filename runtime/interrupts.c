@@ -42,6 +42,7 @@ struct process {
     pthread_key_t key;
     sigset_t fork_mask;
     state_t *first; ///< threads whose flags the timer thread sets
+    struct profile *profile; ///< NULL: nobody asked for one
 };
 
 #define PROCESS_BYTES 512 // part of version 1 of the object
@@ -56,8 +57,10 @@ extern struct process __weft_interrupts_process_v1;
 
 #define process (&__weft_interrupts_process_v1)
 #define state (&__weft_interrupts_v1)
+#define FRESH 0x80000000u // the flag of a thread that has not passed a probe yet
 
-// See metering.c for the sections.
+// A thread's first probe looks, so that a profile can begin there: no units are left, and the flag is set. See metering.c
+// for the sections.
 #ifdef __GLIBC__
 #define SHARED(symbol) ".globl " symbol "\n.type " symbol ", %gnu_unique_object\n"
 #else
@@ -70,10 +73,10 @@ __asm__(SHARED("__weft_interrupts_v1")
         ".section .tdata.__weft_interrupts_v1, \"awTG\", %progbits, __weft_interrupts_v1, comdat\n"
         ".balign 64\n"
         "__weft_interrupts_v1:\n"
-        ".quad 1 << 40\n" // left
-        ".quad 0\n"
-        ".quad -1\n"      // target
-        ".quad 1 << 40\n" // armed
+        ".quad 0\n"          // left
+        ".quad 0x80000000\n" // flag: FRESH
+        ".quad -1\n"         // target
+        ".quad 0\n"          // armed
         ".zero " BYTES(STATE_BYTES) " - 32\n"
         ".size __weft_interrupts_v1, " BYTES(STATE_BYTES) "\n"
         ".text\n");
@@ -88,7 +91,8 @@ __asm__(SHARED("__weft_interrupts_process_v1")
 
 // ---- The way in from a probe: keeps what preserve_most promises, and lets unwinders pass ----
 
-HIDDEN void weft_interrupts_look(void);
+/// @param from where the probe's call returns to
+HIDDEN void weft_interrupts_look(void *from);
 
 #define ENTRY(body)                                                                                                              \
     __asm__(".section .text.__weft_interrupts_expired, \"axG\", %progbits, __weft_interrupts_expired, comdat\n"                  \
@@ -103,6 +107,7 @@ ENTRY("endbr64\n"
       PUSH("rax", "-16") PUSH("rcx", "-24") PUSH("rdx", "-32") PUSH("rsi", "-40")
       PUSH("rdi", "-48") PUSH("r8", "-56") PUSH("r9", "-64") PUSH("r10", "-72")
       "sub $8, %rsp\n.cfi_adjust_cfa_offset 8\n"
+      "mov 72(%rsp), %rdi\n"
       "call weft_interrupts_look\n"
       "add $8, %rsp\n.cfi_adjust_cfa_offset -8\n"
       POP("r10") POP("r9") POP("r8") POP("rdi") POP("rsi") POP("rdx") POP("rcx") POP("rax")
@@ -114,6 +119,7 @@ ENTRY("stp x29, x30, [sp, #-80]!\n.cfi_def_cfa_offset 80\n.cfi_offset x29, -80\n
       "stp x11, x12, [sp, #32]\n.cfi_offset x11, -48\n.cfi_offset x12, -40\n"
       "stp x13, x14, [sp, #48]\n.cfi_offset x13, -32\n.cfi_offset x14, -24\n"
       "str x15, [sp, #64]\n.cfi_offset x15, -16\n"
+      "mov x0, x30\n"
       "bl weft_interrupts_look\n"
       "ldp x9, x10, [sp, #16]\n"
       "ldp x11, x12, [sp, #32]\n"
@@ -404,12 +410,15 @@ static inline int look(state_t *s)
 /// the signal came into still holds what was allowed before, and the difference goes into the count.
 #define WAITING (1 << 16)
 
+#include "interrupts_profile.h"
+
 /// Nothing is registered, or interrupts are disabled.
 static __attribute__((noinline, cold)) void look_away(state_t *s)
 {
     if (!s->handler) {
         s->flag = 0;
-        allow(s, WEFT_INTERRUPTS_IDLE);
+        if (!profile_begins(s))
+            allow(s, WEFT_INTERRUPTS_IDLE);
     } else {
         if (s->clock == WEFT_INTERRUPTS_FLAG)
             s->due |= __atomic_exchange_n(&s->flag, 0, __ATOMIC_ACQUIRE) != 0;
@@ -429,7 +438,7 @@ static __attribute__((noinline, cold)) void stand_by(state_t *s)
 }
 
 /// A probe found no units left, or a flag.
-HIDDEN void weft_interrupts_look(void)
+HIDDEN void weft_interrupts_look(void *from)
 {
     state_t *s = state;
     if (__builtin_expect(s->busy, 0)) {
@@ -437,6 +446,7 @@ HIDDEN void weft_interrupts_look(void)
         return;
     }
     hold(s);
+    s->from = from;
     uint64_t count = s->probes == WEFT_INTERRUPTS_CANONICAL ? weft_interrupts_metered() : total(s);
     s->armed = s->left;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -676,9 +686,12 @@ EXPORT int weft_interrupts_register(enum weft_interrupts_clock clock, uint64_t i
     if (!is_possible(clock))
         return ENOTSUP;
 
+    profile_yields(s, handler);
     state_t before = *s;
     leave_timer(s);
     hold(s);
+    if (s->flag == FRESH)
+        s->flag = 0;
     s->clock = (uint8_t)clock;
     s->interval = interval;
     int error = clock == WEFT_INTERRUPTS_FLAG && interval ? join_timer(s) : 0;
@@ -702,6 +715,7 @@ EXPORT int weft_interrupts_register(enum weft_interrupts_clock clock, uint64_t i
 EXPORT int weft_interrupts_deregister(void)
 {
     state_t *s = state;
+    profile_yields(s, NULL);
     leave_timer(s);
     hold(s);
     s->handler = NULL;

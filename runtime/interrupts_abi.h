@@ -26,7 +26,7 @@
 
 #include <stdint.h>
 
-/// What `left` starts at, and comes back to, where nothing is registered.
+/// What `left` is set to where nothing is registered. A thread's first probe finds it 0 and looks.
 #define WEFT_INTERRUPTS_IDLE (INT64_C(1) << 40)
 
 struct weft_interrupts_state {
@@ -65,6 +65,9 @@ struct weft_interrupts_state {
     struct weft_interrupts_state *next;
     struct weft_interrupts_state *previous;
     uint64_t deadline;
+
+    void *from; ///< where the probe that looks is
+    struct profile_thread *profile; ///< the thread's record in the profile, if there is one
 };
 
 /// One per thread and process, whatever number of copies of the runtime the process holds: STB_GNU_UNIQUE.

@@ -50,6 +50,32 @@ public sealed class ElfFile
     /// <summary>Names that this file expects another to define.</summary>
     public IReadOnlyList<string> UndefinedGlobals() => Guarded(() => ReadGlobals(defined: false));
 
+    /// <summary>Functions by address, from the full symbol table or, in a stripped file, from the dynamic one.</summary>
+    public IReadOnlyList<ElfFunction> Functions() => Guarded(() => ReadFunctions(2) is { Count: > 0 } full ? full : ReadFunctions(11));
+
+    /// <summary>The linker's name for this build in hexadecimal, or empty.</summary>
+    public string BuildId()
+    {
+        var note = SectionContent(".note.gnu.build-id");
+        return note.Length > 16 ? Convert.ToHexStringLower(note[16..]) : "";
+    }
+
+    private List<ElfFunction> ReadFunctions(uint tableType)
+    {
+        var functions = new List<ElfFunction>();
+        var entry = wide ? 24 : 16;
+        foreach (var section in sections.Where(s => s.Type == tableType))
+            for (long i = 1; i < section.Size / entry; i++)
+            {
+                var at = checked((int)(section.Offset + i * entry));
+                if ((data[at + (wide ? 4 : 12)] & 15) is not (2 or 10) || U16(at + (wide ? 6 : 14)) == 0) continue;
+                var (address, size) = wide ? (U64(at + 8), U64(at + 16)) : (U32(at + 4), U32(at + 8));
+                functions.Add(new ElfFunction(address, size, Text(sections[checked((int)section.Link)], U32(at))));
+            }
+        functions.Sort((a, b) => a.Address != b.Address ? a.Address.CompareTo(b.Address) : b.Size.CompareTo(a.Size));
+        return functions;
+    }
+
     private List<string> ReadGlobals(bool defined)
     {
         const uint symbolTable = 2, dynamicSymbolTable = 11;
@@ -112,3 +138,8 @@ public sealed class ElfFile
 
     private ulong U64(int at) => BinaryPrimitives.ReadUInt64LittleEndian(data.AsSpan(at));
 }
+
+/// <param name="Address">As the file has it, before the loader moves it.</param>
+/// <param name="Size">In bytes; 0 where the assembler did not say.</param>
+/// <param name="Name">The symbol, mangled.</param>
+public sealed record ElfFunction(ulong Address, ulong Size, string Name);

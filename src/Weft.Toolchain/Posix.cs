@@ -40,6 +40,14 @@ public static unsafe partial class Posix
     /// <summary>Sends SIGTERM or SIGHUP to a process.</summary>
     public static void Send(int process, PosixSignal signal) => _ = kill(process, signal == PosixSignal.SIGHUP ? 1 : 15);
 
+    /// <summary>User CPU time of all children that have ended, and of theirs.</summary>
+    public static TimeSpan ChildrenUserTime()
+    {
+        const int children = -1;
+        var usage = stackalloc long[32]; // begins with user seconds and microseconds
+        return getrusage(children, usage) == 0 ? TimeSpan.FromSeconds(usage[0]) + TimeSpan.FromMicroseconds(usage[1]) : TimeSpan.Zero;
+    }
+
     /// <summary>Throws when an argument is not UTF-8: .NET file names cannot carry such bytes.</summary>
     public static void RequireUtf8Arguments()
     {
@@ -77,6 +85,9 @@ public static unsafe partial class Posix
 
     [LibraryImport("libc")]
     private static partial int kill(int process, int signal);
+
+    [LibraryImport("libc")]
+    private static partial int getrusage(int who, long* usage);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int execvp(byte* file, byte** arguments);

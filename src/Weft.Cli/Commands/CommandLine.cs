@@ -37,6 +37,7 @@ internal static class CommandLine
         root.Add(Doors.Cc("c++", "C++"));
         root.Add(LowerCommand.Create());
         root.Add(MeteringCommand.Create());
+        root.Add(InterruptsCommand.Create());
         root.Add(DemoCommand.Create());
         root.Add(DoctorCommand.Create());
         root.Add(CacheCommand.Create());

@@ -45,6 +45,12 @@ internal static class HelpPage
             ("weft metering report counts.json --top 5 --functions", "only the five functions that did most"),
             ("weft metering report counts.json --csv > units.csv", "for a spreadsheet"),
         ]),
+        ["weft interrupts profile"] = ("Examples",
+        [
+            ("weft interrupts profile -- ./prog ARGS", "run it, then show how regular its interrupts were"),
+            ("weft interrupts profile --interval 5000 --html p.html -- ./prog", "more often, and as a page"),
+            ("weft interrupts profile --plain ./prog-plain -- ./prog", "also what interrupts cost"),
+        ]),
         ["weft install"] = ("Examples",
         [
             ("weft install", "into ~/.local"),
@@ -75,6 +81,7 @@ internal static class HelpPage
         ["weft cargo"] = "weft cargo COMMAND [OPTIONS] [CARGO OPTIONS] [-- PROGRAM ARGUMENTS]",
         ["weft cc"] = "weft cc [OPTIONS] [CLANG OPTIONS] FILES",
         ["weft c++"] = "weft c++ [OPTIONS] [CLANG OPTIONS] FILES",
+        ["weft interrupts profile"] = "weft interrupts profile [OPTIONS] -- PROGRAM [ARGUMENTS]",
         ["cargo-build-ci"] = "cargo-build-ci [OPTIONS] [-- CARGO BUILD ARGUMENTS]",
         ["cargo-run-ci"] = "cargo-run-ci [OPTIONS] [-- ARGUMENTS] [-- CARGO RUN ARGUMENTS]",
         ["cargo-lib-ci"] = "cargo-lib-ci [OPTIONS] [COMMAND]",
