@@ -92,7 +92,7 @@ public sealed class InterruptsTests : IDisposable
                 return weft_interrupts_active() || weft_interrupts_fired() || weft_interrupts_count() || !weft_interrupts_ticks_per_second();
             }
             """);
-        foreach (var compiler in (string[][])[["clang-22", "-I", Path.Combine(Harness.Root, "runtime/include")], [Harness.Weft, "cc"], [Harness.Weft, "cc", "--with=metering"]])
+        foreach (var compiler in (string[][])[["clang-22", "-I", Path.Combine(Harness.Root, "runtime/include")], [Harness.Weft, "cc", "-I", Path.Combine(Harness.Root, "runtime/include")], [Harness.Weft, "cc", "--with=metering"]])
         {
             harness.Must(compiler[0], [.. compiler[1..], "-O2", "p.c", "-o", "p"]);
             harness.Must(harness.Path("p"));
