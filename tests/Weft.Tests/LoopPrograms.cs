@@ -23,7 +23,7 @@ internal sealed class LoopPrograms(int seed)
             #include <stdio.h>
             #include <weft/interrupts.h>
             static uint64_t calls, h = 1;
-            static uint32_t data[64], fuel = 300;
+            static uint32_t data[64], bound, fuel = 300;
             volatile int64_t opaque;
             static void handler(uint64_t count, void *argument) { (void)count; ++*(uint64_t *)argument; }
             static void mix(uint64_t x) { h = (h ^ x) * 1099511628211u; }
@@ -32,7 +32,7 @@ internal sealed class LoopPrograms(int seed)
             """);
         var functions = random.Next(2, 5);
         for (var i = 0; i < functions; i++) Function(i);
-        text.Append("int main(void) {\n    for (int i = 0; i < 64; i++) data[i] = (uint32_t)i * 2654435761u;\n    weft_interrupts_register(WEFT_INTERRUPTS_INSTRUCTIONS, 50, handler, &calls);\n");
+        text.Append("int main(void) {\n    bound = (uint32_t)opaque + 11;\n    for (int i = 0; i < 64; i++) data[i] = (uint32_t)i * 2654435761u;\n    weft_interrupts_register(WEFT_INTERRUPTS_INSTRUCTIONS, 50, handler, &calls);\n");
         for (var i = 0; i < functions; i++)
             foreach (var n in (int[])[0, 1, random.Next(2, 9), random.Next(9, 70)])
                 text.Append(CultureInfo.InvariantCulture, $"    mix(f{i}(opaque + {n}, (uint32_t)opaque + {random.Next(200)}u));\n");
@@ -85,7 +85,7 @@ internal sealed class LoopPrograms(int seed)
         var type = Pick("int8_t", "uint8_t", "int16_t", "uint16_t", "int", "unsigned", "int64_t", "uint64_t", "size_t");
         var signed = type.StartsWith("int", StringComparison.Ordinal);
         var step = random.Next(4) == 0 ? random.Next(2, 8) : random.Next(5) == 0 ? 8 : 1;
-        var limit = Pick("(n & 15)", "(int64_t)(u & 15)", "(opaque + 13)", random.Next(1, 20).ToString(CultureInfo.InvariantCulture), "(int64_t)(data[7] & 15)", "(opaque + 9)");
+        var limit = Pick("(n & 15)", "(int64_t)(u & 15)", "(opaque + 13)", random.Next(1, 20).ToString(CultureInfo.InvariantCulture), "(int64_t)(bound & 15)", "(opaque + 9)");
         var low = signed ? -random.Next(0, 12) : random.Next(0, 3);
         string close = "}", value = $"(uint64_t){i}";
         switch (random.Next(14))
