@@ -109,7 +109,21 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
         if (!counted.ComparesNext) distance = builder.Add(distance, word.Const(Magnitude(counted)));
         if (counted.Order != Predicate.NotEqual)
             distance = builder.Select(builder.Compare(counted.Order, first, bound), distance, word.Const(Magnitude(counted)));
-        return Divide(distance, Magnitude(counted));
+        return counted.Order == Predicate.NotEqual ? DivideExactly(distance, Magnitude(counted)) : Divide(distance, Magnitude(counted));
+    }
+
+    /// <summary>
+    /// The quotient where there is no remainder, and otherwise a number above 2^64 / divisor: a loop that steps over its
+    /// bound runs on, and has to be looked at for as long as it does. (Multiply by the inverse of the odd part, rotate by
+    /// the rest; Granlund and Montgomery 1994.)
+    /// </summary>
+    private Value DivideExactly(Value value, ulong divisor)
+    {
+        var shift = ulong.TrailingZeroCount(divisor);
+        ulong odd = divisor >> (int)shift, inverse = odd;
+        while (odd * inverse != 1) inverse *= 2 - odd * inverse;
+        if (inverse != 1) value = builder.Mul(value, word.Const(inverse));
+        return shift == 0 ? value : builder.Binary(Opcode.Or, builder.Binary(Opcode.LShr, value, word.Const(shift)), builder.Binary(Opcode.Shl, value, word.Const(64 - shift)));
     }
 
     /// <summary>(to - from) along the step, as an unsigned 64-bit number.</summary>

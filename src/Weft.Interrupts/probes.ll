@@ -36,11 +36,14 @@ go:
   ret void
 }
 
-; Loops without calls keep what is left in a register: from here...
+; Loops without calls keep what is left in a register: from here... (Below 0 only in a signal handler that came into the
+; middle of a probe.)
 define weak_odr hidden i64 @weft.interrupts.begin(i64 %gap) alwaysinline noprofile {
   %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
   %left = load i64, ptr %state, align 8
-  ret i64 %left
+  %over = icmp slt i64 %left, 0
+  %usable = select i1 %over, i64 0, i64 %left
+  ret i64 %usable
 }
 
 ; ...to here.
