@@ -77,7 +77,7 @@ public sealed class InterruptsOnMeteringTests : IDisposable
     public void Metering_counts_what_it_counts_without_interrupts()
     {
         harness.Write("m.c", Program.Replace("if (weft_interrupts_register(WEFT_INTERRUPTS_DEFAULT, 10007, handler, 0)) return 1;", "", StringComparison.Ordinal)
-            .Replace("weft_metering_reset();", ";", StringComparison.Ordinal).Replace("return weft_interrupts_register(WEFT_INTERRUPTS_CYCLES, 5000, handler, 0) == 0;", """fprintf(stderr, "%llu", (unsigned long long)weft_metering_count()); return 0;""", StringComparison.Ordinal));
+            .Replace("weft_metering_reset();", ";", StringComparison.Ordinal).Replace("weft_interrupts_deregister();", "", StringComparison.Ordinal).Replace("return weft_interrupts_register(WEFT_INTERRUPTS_CYCLES, 5000, handler, 0) == 0;", """fprintf(stderr, "%llu", (unsigned long long)weft_metering_count()); return 0;""", StringComparison.Ordinal));
         harness.Must(Harness.Weft, "cc", "--with=metering", "-O2", "m.c", "-o", "alone");
         harness.Must(Harness.Weft, "cc", "--with=metering,interrupts", "--interrupts-clock=instructions", "-O2", "m.c", "-o", "together");
         Assert.Equal(harness.Must(harness.Path("alone")).Errors, harness.Must(harness.Path("together")).Errors);
