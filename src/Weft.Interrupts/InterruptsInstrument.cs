@@ -16,7 +16,7 @@ namespace Weft.Interrupts;
 /// </code>
 /// <see cref="Planner"/> says where, <see cref="PrepaidWeaver"/> shows what becomes of a counted loop. Guarantee: every
 /// cycle of loops and calls through woven code passes a probe, and a path without one costs at most the gap asked for, as
-/// <see cref="CostModel"/> counts (a chain of calls of functions without probes at most a quarter of it each). The woven
+/// <see cref="CostModel"/> counts (a chain of calls of functions without probes, and of returns, at most a quarter of it each). The woven
 /// code computes what it computed before.
 /// </summary>
 public sealed class InterruptsInstrument : IInstrument
