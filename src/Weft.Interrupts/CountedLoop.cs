@@ -97,11 +97,11 @@ internal sealed record CountedLoop(Instruction Variable, Instruction Next, Instr
         if (instruction.Opcode == Opcode.Phi)
         {
             if (instruction.Block != header) return null;
-            var next = FromLatch(instruction, graph.Blocks[latch]);
+            var next = instruction.IncomingFrom(graph.Blocks[latch]);
             return next.IsInstruction && StepOf(next.AsInstruction, instruction, module) is { } step ? (instruction, next.AsInstruction, step) : null;
         }
         var variable = instruction.AsValue.Operand(0);
-        if (!variable.IsInstruction || variable.AsInstruction is not { Opcode: Opcode.Phi } phi || phi.Block != header || FromLatch(phi, graph.Blocks[latch]) != compared) return null;
+        if (!variable.IsInstruction || variable.AsInstruction is not { Opcode: Opcode.Phi } phi || phi.Block != header || phi.IncomingFrom(graph.Blocks[latch]) != compared) return null;
         return StepOf(instruction, phi, module) is { } found ? (phi, instruction, found) : null;
     }
 
@@ -116,13 +116,6 @@ internal sealed record CountedLoop(Instruction Variable, Instruction Next, Instr
         if (Math.Abs(step) > LargestStep) return null;
         if (next.Opcode == Opcode.GetElementPtr) step *= (long)module.SizeOf(next.SourceElementType);
         return step == 0 || Math.Abs(step) > LargestStep ? null : step;
-    }
-
-    private static Value FromLatch(Instruction phi, BasicBlock latch)
-    {
-        for (var i = 0; i < phi.IncomingCount; i++)
-            if (phi.IncomingBlock(i) == latch) return phi.IncomingValue(i);
-        return default;
     }
 
     private static bool IsInvariant(Value value, Loop loop, FlowGraph graph) => !value.IsInstruction || !loop.Contains(graph.NumberOf(value.AsInstruction.Block));

@@ -70,7 +70,7 @@ public sealed class InterruptsInstrument : IInstrument
         {
             var graph = new FlowGraph(function, weights);
             var facts = new FunctionFacts(function, graph, model, summaries);
-            var planner = new Planner(module, graph, facts, settings);
+            var planner = new Planner(module, graph, facts, model, settings);
             var plan = context.Option(Placement) == "naive" ? Planner.ProbeEveryBlock(graph, facts) : planner.Plan();
             summaries.Set(function, plan.Summary);
             if (context.Option(Debug) == "on") Explanation.Write(Console.Error, function, plan);

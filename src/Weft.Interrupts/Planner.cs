@@ -14,7 +14,7 @@ namespace Weft.Interrupts;
 /// only its module can call, by name: a call of the unknown can come back to it only through a function that has one.</item>
 /// </list>
 /// </summary>
-internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts facts, Settings settings)
+internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts facts, CostModel model, Settings settings)
 {
     private const int Dispatch = 5; // ways of a switch that make a loop an interpreter
 
@@ -192,7 +192,6 @@ internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts fact
     private void SplitBlock(int block, Action<Instruction, int> add)
     {
         if (facts.Cold[block] || facts.Unprobed[block]) return;
-        var model = new CostModel(module);
         var cost = 0;
         var first = graph.Blocks[block].FirstInsertion;
         var beyond = false;

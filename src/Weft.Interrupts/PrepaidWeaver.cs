@@ -67,7 +67,7 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
         builder.Store(builder.Call(probes.Expire, builder.Load(word, slot), probes.Gap).AsValue, slot);
         builder.Branch(enter);
         var phis = FlowEditor.Phis(header); // the first one is the limit
-        for (var i = 0; i < merged.Count; i++) merged[i].AsInstruction.AddIncoming(FromLatch(phis[i + 1], latch), again);
+        for (var i = 0; i < merged.Count; i++) merged[i].AsInstruction.AddIncoming(phis[i + 1].IncomingFrom(latch), again);
         foreach (var block in (ReadOnlySpan<BasicBlock>)[enter, setUp, over, again]) membership.Add(block, prepaid.Loop.Parent);
         if (!counted.Comparison.AsValue.HasUses) counted.Comparison.Erase();
         foreach (var (from, to) in others) Refund(from, to, limits, variable: phis[position + 1].AsValue, counted, prepaid, slot);
@@ -172,13 +172,6 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
                 if (block.Terminator.Successor(i) is var to && !Array.Exists(loop.Blocks, b => graph.Blocks[b] == to) && !isCold(to) && !exits.Contains((block, to))) exits.Add((block, to));
         }
         return exits;
-    }
-
-    private static Value FromLatch(Instruction phi, BasicBlock latch)
-    {
-        for (var i = 0; i < phi.IncomingCount; i++)
-            if (phi.IncomingBlock(i) == latch) return phi.IncomingValue(i);
-        return default;
     }
 
     private static ulong Magnitude(CountedLoop counted) => (ulong)Math.Abs(counted.Step);

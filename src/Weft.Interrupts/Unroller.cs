@@ -78,7 +78,7 @@ internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor 
             membership.Add(copy, loop);
         }
         foreach (var phi in FlowEditor.Phis(header)) // there is one way in: from the latch before
-            map[phi.Handle] = Mapped(FromLatch(phi, latch), before).Handle;
+            map[phi.Handle] = Mapped(phi.IncomingFrom(latch), before).Handle;
         var clones = new List<Instruction>();
         var phis = new List<Instruction>();
         foreach (var block in blocks)
@@ -151,13 +151,6 @@ internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor 
         builder.Before(value.Opcode == Opcode.Phi ? value.Block.FirstInsertion : value.Next);
         builder.Store(value.AsValue, slot);
         return slot;
-    }
-
-    private static Value FromLatch(Instruction phi, BasicBlock latch)
-    {
-        for (var i = 0; i < phi.IncomingCount; i++)
-            if (phi.IncomingBlock(i) == latch) return phi.IncomingValue(i);
-        return default;
     }
 
     private static Value Mapped(Value value, Dictionary<nint, nint> map) => map.TryGetValue(value.Handle, out var mapped) ? new(mapped) : value;

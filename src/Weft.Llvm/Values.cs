@@ -356,6 +356,14 @@ public readonly record struct Instruction(nint Handle)
 
     public BasicBlock IncomingBlock(int index) => new(Native.LLVMGetIncomingBlock(Handle, (uint)index));
 
+    /// <summary>What comes from a block; none if it does not lead here.</summary>
+    public Value IncomingFrom(BasicBlock block)
+    {
+        for (var i = 0; i < IncomingCount; i++)
+            if (IncomingBlock(i) == block) return IncomingValue(i);
+        return default;
+    }
+
     public unsafe void AddIncoming(Value value, BasicBlock block) => Native.LLVMAddIncoming(Handle, (nint*)&value, (nint*)&block, 1);
 
     // Others

@@ -37,7 +37,7 @@ internal sealed class FunctionWeaver(Module module, Probes probes, bool eachBloc
         foreach (var block in function.Blocks)
         {
             var units = cost.Of(block);
-            var charge = block.Handle == entry.Handle ? AfterAllocas(block) : FirstInsertion(block);
+            var charge = block.Handle == entry.Handle ? AfterAllocas(block) : block.FirstInsertion;
             if (!charge.Exists) continue; // only a catchswitch: nothing may stand beside it, and it costs nothing
             sites.Add(new Site(charge, units, FlushPoint(block)));
         }
@@ -91,13 +91,5 @@ internal sealed class FunctionWeaver(Module module, Probes probes, bool eachBloc
             if (instruction.IsCall && !(instruction.CalledValue is { IsFunction: true } callee && callee.AsFunction.IsIntrinsic)) break;
         }
         return first;
-    }
-
-    private static Instruction FirstInsertion(BasicBlock block)
-    {
-        foreach (var instruction in block.Instructions)
-            if (instruction.Opcode == Opcode.CatchSwitch) return default;
-            else if (instruction.Opcode is not (Opcode.Phi or Opcode.LandingPad or Opcode.CatchPad or Opcode.CleanupPad)) return instruction;
-        return default;
     }
 }
