@@ -13,6 +13,8 @@ internal static class Explanation
             text.Append(CultureInfo.InvariantCulture, $": no probes, callers pay {plan.Summary.Uncharged} units");
         text.Append('\n');
         foreach (var probe in plan.Probes) Line("probe", probe.Before, $"{probe.Cost} units: {probe.Why}");
+        foreach (var call in plan.WaysBack) Line("probe", call, $"{FunctionPlan.WayBack} units: the way back from recursion");
+        foreach (var (from, _) in plan.WaysOut) Line("probe", from.Terminator, $"{FunctionPlan.WayBack} units: the way back from recursion");
         foreach (var call in plan.Checks) Line("look at the clock", call, "after a call that may take long");
         foreach (var unrolled in plan.Unrolled) text.Append(CultureInfo.InvariantCulture, $"  probe: {unrolled.Cost} units: {unrolled.Copies} rounds of a tiny loop\n");
         foreach (var region in plan.Regions)

@@ -12,12 +12,13 @@ internal sealed class FunctionFacts
         this.graph = graph;
         Cost = new int[graph.Count];
         Heavy = new bool[graph.Count];
+        LastRecursion = new Instruction?[graph.Count];
         Syncs = new bool[graph.Count];
         Cold = new bool[graph.Count];
         for (var i = 0; i < graph.Count; i++) Walk(i, model, summaries);
         SpreadCold();
         Unprobed = FindUnprobed();
-        IsPrivate = !recurses && function.Linkage is Linkage.Internal or Linkage.Private && OnlyCalled(function);
+        IsPrivate = Array.TrueForAll(LastRecursion, c => c == null) && function.Linkage is Linkage.Internal or Linkage.Private && OnlyCalled(function);
         IsSmall = function.HasAttribute("optsize"u8) || function.HasAttribute("minsize"u8);
     }
 
@@ -26,6 +27,9 @@ internal sealed class FunctionFacts
 
     /// <summary>Whether a block calls what may come back to this function, as far as anybody knows.</summary>
     public bool[] Heavy { get; }
+
+    /// <summary>The last call of a block that comes back to this function, as far as names tell.</summary>
+    public Instruction?[] LastRecursion { get; }
 
     /// <summary>Whether a block calls what may look at the thread's count.</summary>
     public bool[] Syncs { get; }
@@ -44,8 +48,6 @@ internal sealed class FunctionFacts
 
     public bool ReturnsTwice { get; private set; }
 
-    private bool recurses;
-
     /// <summary>Whether every call of the function is one by name from functions of its module that do not call back.</summary>
     public bool IsPrivate { get; }
 
@@ -61,7 +63,7 @@ internal sealed class FunctionFacts
             var (kind, cost, syncs) = summaries.Of(instruction);
             Cost[block] += cost;
             Heavy[block] |= kind is CallKind.Unknown or CallKind.Recursive;
-            recurses |= kind == CallKind.Recursive;
+            if (kind == CallKind.Recursive) LastRecursion[block] = instruction;
             Syncs[block] |= syncs;
             if (syncs) SyncCalls.Add((block, instruction));
             if (kind == CallKind.Slow) SlowCalls.Add((block, instruction));

@@ -32,10 +32,19 @@ internal sealed class Region(Loop root)
 /// <summary>Everything that is to be done to a function, before anything is.</summary>
 internal sealed class FunctionPlan
 {
+    /// <summary>Units of a probe on the way back: a processor predicts where to return to for a few frames only.</summary>
+    public const int WayBack = 24;
+
     public List<Probe> Probes { get; } = [];
 
     /// <summary>Calls after which the clock is looked at.</summary>
     public List<Instruction> Checks { get; } = [];
+
+    /// <summary>Recursive calls after which a probe is passed on the way back.</summary>
+    public List<Instruction> WaysBack { get; } = [];
+
+    /// <summary>Edges on which such a way becomes certain to return.</summary>
+    public List<(BasicBlock From, BasicBlock To)> WaysOut { get; } = [];
 
     public List<Region> Regions { get; } = [];
 

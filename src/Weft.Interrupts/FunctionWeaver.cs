@@ -29,6 +29,12 @@ internal sealed class FunctionWeaver : IDisposable
             At(probe.Before, function);
             builder.Call(probes.Probe, word.Const((ulong)probe.Cost));
         }
+        foreach (var call in plan.WaysBack) Behind(call, function, () => builder.Call(probes.Probe, word.Const(FunctionPlan.WayBack)));
+        foreach (var (from, to) in plan.WaysOut.Distinct())
+        {
+            At(editor.Split(from, to).Terminator, function);
+            builder.Call(probes.Probe, word.Const(FunctionPlan.WayBack));
+        }
         foreach (var call in plan.Checks) Behind(call, function, () => builder.Call(probes.Check));
         if (plan.Regions.Count > 0 || plan.Unrolled.Count > 0)
         {

@@ -37,6 +37,7 @@ internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts fact
         var body = new Level(graph, facts, Loops, null);
         PlanBody(body);
         foreach (var loop in Loops.Roots) PlanLoop(loop);
+        PlanWaysBack();
         foreach (var (block, call) in facts.SlowCalls)
             if (!facts.Cold[block] && !facts.Unprobed[block] && !call.IsMustTail) plan.Checks.Add(call);
         plan.Markers.AddRange(facts.RegionCalls.Select(c => c.Call));
@@ -144,6 +145,57 @@ internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts fact
         Cut(body, starts, (before, cost) => plan.Probes.Add(new Probe(before, cost, "long path")));
         var expected = Expected(body);
         foreach (var node in starts) AddProbe(node, Own(body, node) + body.Next(node).Sum(n => probed.Contains(n.Node) ? 0 : n.Probability * expected[n.Node]), "calls");
+    }
+
+    /// <summary>
+    /// Deep recursion returns through frame after frame, so a way from a recursive call to the return must not be without a
+    /// probe either. It gets one where it becomes certain that it returns. The entry's probe keeps its charge.
+    /// </summary>
+    private void PlanWaysBack()
+    {
+        var certain = CertainToReturn();
+        var seen = new HashSet<int>();
+        var work = new Stack<int>();
+        for (var i = 0; i < graph.Count; i++)
+        {
+            if (facts.LastRecursion[i] is not { } call || facts.Cold[i] || facts.Unprobed[i] || IsJump(call)) continue;
+            if (certain[i]) plan.WaysBack.Add(call);
+            else work.Push(i);
+        }
+        while (work.TryPop(out var from))
+            foreach (var to in graph.Successors[from])
+                if (certain[to] && facts.LastRecursion[to] == null) plan.WaysOut.Add((graph.Blocks[from], graph.Blocks[to]));
+                else if (!PassesProbe(to) && facts.LastRecursion[to] == null && !facts.Cold[to] && seen.Add(to)) work.Push(to);
+    }
+
+    /// <summary>Blocks behind whose last recursive call, or from whose beginning, every way returns without passing a probe.</summary>
+    private bool[] CertainToReturn()
+    {
+        var certain = new bool[graph.Count];
+        for (var changed = true; changed;)
+        {
+            changed = false;
+            for (var i = graph.Count - 1; i >= 0; i--)
+                if (!certain[i] && !facts.Unprobed[i] && Returns(i)) certain[i] = changed = true;
+        }
+        return certain;
+
+        bool Returns(int block) => graph.Successors[block] is { Length: > 0 } next
+            ? Array.Exists(next, n => certain[n]) && Array.TrueForAll(next, n => facts.Cold[n] || certain[n] && !PassesProbe(n) && facts.LastRecursion[n] == null)
+            : graph.Blocks[block].Terminator.Opcode == Opcode.Ret;
+    }
+
+    private bool PassesProbe(int block) =>
+        probed.Contains(block) || Loops.Of(block) is { } loop && loop.Headers.Contains(block) && loopFacts[loop].Folded < 0;
+
+    /// <summary>A call that becomes a jump leaves no frame to come back to; with a probe behind it, it would.</summary>
+    private static bool IsJump(Instruction call)
+    {
+        if (!call.MayBeTail) return false;
+        var next = call.Next;
+        if (next.Opcode != Opcode.Br || next.SuccessorCount != 1) return next.Opcode == Opcode.Ret;
+        var first = next.Successor(0).FirstInsertion;
+        return first.Exists && first.Opcode == Opcode.Ret;
     }
 
     /// <summary>Blocks from which every way leads to a call that might come back to this function.</summary>

@@ -382,6 +382,9 @@ public readonly record struct Instruction(nint Handle)
     public bool IsCall => Opcode is Opcode.Call or Opcode.Invoke or Opcode.CallBr;
 
     /// <summary>A call that must be followed by its return at once.</summary>
+    /// <summary>Whether the code generator may make a jump of it (<c>tail</c> or <c>musttail</c>), if nothing but a return follows.</summary>
+    public bool MayBeTail => Opcode == Opcode.Call && Native.LLVMGetTailCallKind(Handle) is 1 or 2;
+
     public bool IsMustTail => Opcode == Opcode.Call && Native.LLVMGetTailCallKind(Handle) == 2;
 
     /// <summary>The debug location, or 0.</summary>

@@ -219,6 +219,58 @@ public sealed class InterruptsTests : IDisposable
         }
     }
 
+    [Needs("clang-22")]
+    public void The_way_back_out_of_deep_recursion_passes_probes()
+    {
+        harness.Write("p.c", """
+            #include <weft/interrupts.h>
+            static volatile int returning;
+            static unsigned calls[2];
+            static void handler(uint64_t count, void *argument) { (void)count; ((unsigned *)argument)[returning]++; }
+            __attribute__((noinline)) static unsigned at_once(unsigned n) { if (n == 0) { returning = 1; return 7; } return at_once(n - 1) * n ^ n; }
+            __attribute__((noinline)) static unsigned ackermann(unsigned m, unsigned n) { return m == 0 ? n + 1 : n == 0 ? ackermann(m - 1, 1) : ackermann(m - 1, ackermann(m, n - 1)); }
+            static unsigned odd(unsigned n, unsigned *p);
+            __attribute__((noinline)) static unsigned even(unsigned n, unsigned *p) { if (n == 0) { returning = 1; return 7; } return odd(n - 1, p) + p[n & 3]; }
+            __attribute__((noinline)) static unsigned odd(unsigned n, unsigned *p) { return even(n - 1, p) ^ p[n & 3]; }
+            int main(int argc, char **argv) {
+                (void)argv;
+                unsigned data[4] = {1, 2, 3, 4}, x;
+                weft_interrupts_register(WEFT_INTERRUPTS_INSTRUCTIONS, 5000, handler, calls);
+                x = at_once(30000u * argc);
+                if (calls[1] < 20) return 9;
+                returning = 0, calls[1] = 0;
+                x += even(30000u * argc, data);
+                if (calls[1] < 20) return 10;
+                returning = 0;
+                x += ackermann(2, 3000u * argc);
+                weft_interrupts_deregister();
+                return x == 1;
+            }
+            """);
+        foreach (var level in (string[])["-O0", "-O1", "-O2", "-O3"])
+        {
+            harness.Must(Harness.Weft, "cc", "--with=interrupts", level, "p.c", "-o", "p");
+            harness.Must(harness.Path("p"));
+        }
+    }
+
+    [Needs("clang-22")]
+    public void A_call_that_becomes_a_jump_stays_one()
+    {
+        // Ten million calls deep: frames instead of jumps would overflow the stack.
+        harness.Write("p.c", """
+            static unsigned odd(unsigned n, unsigned *p);
+            __attribute__((noinline)) static unsigned even(unsigned n, unsigned *p) { if (n == 0) return *p; *p ^= n; return odd(n - 1, p); }
+            __attribute__((noinline)) static unsigned odd(unsigned n, unsigned *p) { if (n == 0) return 1; *p *= n; return even(n - 1, p); }
+            int main(int argc, char **argv) { (void)argv; unsigned value = 1; return even(10000000u * argc, &value) == 12345; }
+            """);
+        foreach (var level in (string[])["-O2", "-O3"])
+        {
+            harness.Must(Harness.Weft, "cc", "--with=interrupts", level, "p.c", "-o", "p");
+            harness.Must(harness.Path("p"));
+        }
+    }
+
     [Needs("clang-22", "objdump")]
     public void Between_the_markers_there_are_neither_probes_nor_calls()
     {
