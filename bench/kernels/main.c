@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,6 +49,7 @@ enum source { NONE, WOVEN, TIMER, PERF };
 struct record {
     uint64_t ticks;
     uint64_t count;
+    uint64_t kernel; ///< how often the kernel had taken the thread, if that is asked for
 };
 
 /// What a thread writes to while its interrupts are on. Made before the first pass and used by one thread after the other,
@@ -117,7 +119,24 @@ static void record(uint64_t count, void *argument)
     uint64_t now = ticks();
     struct slot *slot = argument;
     if (slot->used < RECORDS)
-        slot->records[slot->used++] = (struct record){now, count};
+        slot->records[slot->used++] = (struct record){now, count, 0};
+}
+
+/// Page faults and switches of the thread so far. They cost an interval microseconds that no program can spend better.
+static uint64_t taken_by_kernel(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return (uint64_t)(usage.ru_minflt + usage.ru_majflt + usage.ru_nvcsw + usage.ru_nivcsw);
+}
+
+static void record_apart(uint64_t count, void *argument)
+{
+    struct slot *slot = argument;
+    size_t used = slot->used;
+    record(count, argument);
+    if (used < RECORDS)
+        slot->records[used].kernel = taken_by_kernel();
 }
 
 /// The peers' interrupt. One that arrives late finds no slot.
@@ -286,10 +305,11 @@ static void read_settings(void)
         if (errno || end == interval_text || *end)
             fail("KERNEL_INTERVAL is a number");
     }
-    if (handler_name && strcmp(handler_name, "empty") && strcmp(handler_name, "record"))
-        fail("KERNEL_HANDLER is empty or record");
-    recording = source != NONE && handler_name && !strcmp(handler_name, "record");
-    handler = recording ? record : empty;
+    bool apart = handler_name && !strcmp(handler_name, "record-apart");
+    if (handler_name && strcmp(handler_name, "empty") && strcmp(handler_name, "record") && !apart)
+        fail("KERNEL_HANDLER is empty, record or record-apart");
+    recording = source != NONE && handler_name && strcmp(handler_name, "empty");
+    handler = !recording ? empty : apart ? record_apart : record;
 }
 
 /// The handler must not be the first to touch its memory.
@@ -352,22 +372,27 @@ static void print_distribution(const char *name, uint64_t *values, size_t n)
     printf(",\"max\":%" PRIu64 "}", values[n - 1]);
 }
 
-static size_t stretch_differences(const struct record *records, size_t n, bool of_counts, uint64_t *to)
+enum kind { TICKS, TICKS_UNDISTURBED, COUNTS };
+
+static size_t stretch_differences(const struct record *records, size_t n, enum kind kind, uint64_t *to)
 {
     size_t written = 0;
-    for (size_t i = CALIBRATION + 1; i < n; i++)
-        to[written++] = of_counts ? records[i].count - records[i - 1].count : records[i].ticks - records[i - 1].ticks;
+    for (size_t i = CALIBRATION + 1; i < n; i++) {
+        if (kind == TICKS_UNDISTURBED && records[i].kernel != records[i - 1].kernel)
+            continue;
+        to[written++] = kind == COUNTS ? records[i].count - records[i - 1].count : records[i].ticks - records[i - 1].ticks;
+    }
     return written;
 }
 
-static size_t differences(bool of_counts, uint64_t *to)
+static size_t differences(enum kind kind, uint64_t *to)
 {
     size_t written = 0;
     for (size_t i = 0; i < KERNEL_THREADS; i++)
         for (size_t j = 0; j < slots[i].stretches; j++) {
             size_t start = slots[i].starts[j];
             size_t end = j + 1 < slots[i].stretches ? slots[i].starts[j + 1] : slots[i].used;
-            written += stretch_differences(slots[i].records + start, end - start, of_counts, to + written);
+            written += stretch_differences(slots[i].records + start, end - start, kind, to + written);
         }
     return written;
 }
@@ -385,8 +410,10 @@ static void print_distributions(void)
     uint64_t *values = recording ? malloc((size_t)KERNEL_THREADS * RECORDS * sizeof *values) : NULL;
     if (recording && !values)
         fail("no memory for the report");
-    print_distribution("intervals", values, recording ? differences(false, values) : 0);
-    print_distribution("units", values, recording && counted() ? differences(true, values) : 0);
+    print_distribution("intervals", values, recording ? differences(TICKS, values) : 0);
+    if (handler == record_apart)
+        print_distribution("undisturbed", values, differences(TICKS_UNDISTURBED, values));
+    print_distribution("units", values, recording && counted() ? differences(COUNTS, values) : 0);
     free(values);
 }
 

@@ -69,6 +69,8 @@ mod runtime {
 struct Record {
     ticks: u64,
     count: u64,
+    /// How often the kernel had taken the thread, if that is asked for.
+    kernel: u64,
 }
 
 /// What a thread writes to while its interrupts are on. Made before the first pass and used by one thread after the other,
@@ -91,6 +93,7 @@ struct Settings {
     clock: Option<c_int>,
     interval: u64,
     recording: bool,
+    apart: bool,
 }
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -113,7 +116,7 @@ impl Slot {
 
     /// The handler must not be the first to touch its memory.
     fn reserve(&self) {
-        let records = vec![Record { ticks: u64::MAX, count: u64::MAX }; RECORDS];
+        let records = vec![Record { ticks: u64::MAX, count: u64::MAX, kernel: u64::MAX }; RECORDS];
         self.records.store(records.leak().as_mut_ptr(), Relaxed);
         self.starts.lock().unwrap().1.reserve(1024);
     }
@@ -162,8 +165,32 @@ extern "C" fn record(count: u64, argument: *mut c_void) {
     let used = slot.used.load(Relaxed);
     if used < RECORDS {
         // SAFETY: within the reserved memory, which only this thread writes to.
-        unsafe { slot.records.load(Relaxed).add(used).write(Record { ticks, count }) };
+        unsafe { slot.records.load(Relaxed).add(used).write(Record { ticks, count, kernel: 0 }) };
         slot.used.store(used + 1, Relaxed);
+    }
+}
+
+/// Page faults and switches of the thread so far. They cost an interval microseconds that no program can spend better.
+fn taken_by_kernel() -> u64 {
+    extern "C" {
+        fn getrusage(who: c_int, usage: *mut [i64; 18]) -> c_int;
+    }
+    const RUSAGE_THREAD: c_int = 1;
+    let mut usage = [0; 18];
+    // SAFETY: 64-bit Linux's struct rusage is two times of two longs, and fourteen longs.
+    unsafe { getrusage(RUSAGE_THREAD, &mut usage) };
+    let [.., minor, major, _, _, _, _, _, _, voluntary, involuntary] = usage;
+    (minor + major + voluntary + involuntary) as u64
+}
+
+extern "C" fn record_apart(count: u64, argument: *mut c_void) {
+    // SAFETY: as in record().
+    let slot = unsafe { &*argument.cast_const().cast::<Slot>() };
+    let used = slot.used.load(Relaxed);
+    record(count, argument);
+    if used < RECORDS {
+        // SAFETY: as in record(), which has written it.
+        unsafe { (*slot.records.load(Relaxed).add(used)).kernel = taken_by_kernel() };
     }
 }
 
@@ -186,7 +213,11 @@ pub fn thread_begin() {
         fail("more threads than harness::THREADS have interrupts at once")
     };
     MINE.set(Some(slot));
-    let handler = if settings.recording { record } else { empty };
+    let handler = match (settings.recording, settings.apart) {
+        (false, _) => empty,
+        (true, false) => record,
+        (true, true) => record_apart,
+    };
     let argument: *const Slot = slot;
     // SAFETY: as in interrupts.h; the slot is static.
     let error = unsafe {
@@ -233,10 +264,11 @@ fn read_settings(kernel: &'static str) -> Settings {
     };
     let recording = match env::var("KERNEL_HANDLER").as_deref().unwrap_or("empty") {
         "empty" => false,
-        "record" => clock.is_some(),
-        _ => fail("KERNEL_HANDLER is empty or record"),
+        "record" | "record-apart" => clock.is_some(),
+        _ => fail("KERNEL_HANDLER is empty, record or record-apart"),
     };
-    Settings { kernel, clock, interval, recording }
+    let apart = env::var("KERNEL_HANDLER").is_ok_and(|handler| handler == "record-apart");
+    Settings { kernel, clock, interval, recording, apart }
 }
 
 // ---- The report
@@ -258,7 +290,7 @@ fn cpu_nanoseconds() -> u64 {
     time.seconds as u64 * 1_000_000_000 + time.nanoseconds as u64
 }
 
-fn differences(of: fn(&Record) -> u64) -> Vec<u64> {
+fn differences(of: fn(&Record) -> u64, undisturbed: bool) -> Vec<u64> {
     let mut differences = Vec::new();
     for slot in &SLOTS {
         let recorded = slot.recorded();
@@ -266,6 +298,7 @@ fn differences(of: fn(&Record) -> u64) -> Vec<u64> {
         for (i, &start) in starts.iter().enumerate() {
             let end = starts.get(i + 1).copied().unwrap_or(recorded.len());
             let pairs = recorded[start..end].windows(2).skip(CALIBRATION);
+            let pairs = pairs.filter(|pair| !undisturbed || pair[0].kernel == pair[1].kernel);
             differences.extend(pairs.map(|pair| of(&pair[1]).wrapping_sub(of(&pair[0]))));
         }
     }
@@ -292,7 +325,7 @@ fn distribution(mut values: Vec<u64>) -> String {
 
 fn units() -> Vec<u64> {
     if SLOTS.iter().any(|slot| slot.recorded().last().is_some_and(|last| last.count != 0)) {
-        differences(|record| record.count)
+        differences(|record| record.count, false)
     } else {
         Vec::new()
     }
@@ -316,8 +349,12 @@ pub fn run(name: &'static str, passes: u32, kernel: Kernel) {
     thread_end();
 
     let fired: u64 = SLOTS.iter().map(|slot| slot.fired.load(Relaxed)).sum();
-    let (intervals, units) =
-        (distribution(differences(|record| record.ticks)), distribution(units()));
+    let mut intervals = distribution(differences(|record| record.ticks, false));
+    if settings.apart {
+        let undisturbed = distribution(differences(|record| record.ticks, true));
+        write!(intervals, ",\"undisturbed\":{undisturbed}").unwrap();
+    }
+    let units = distribution(units());
     println!(
         "{{\"kernel\":\"{name}\",\"checksum\":\"{checksum:016x}\",\"nanoseconds\":{wall},\"cpu_nanoseconds\":{cpu},\
          \"cycles\":{cycles},\"fired\":{fired},\"intervals\":{intervals},\"units\":{units}}}"
