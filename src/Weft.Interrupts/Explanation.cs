@@ -6,7 +6,7 @@ namespace Weft.Interrupts;
 /// <summary>What <c>--interrupts-debug on</c> prints.</summary>
 internal static class Explanation
 {
-    public static void Write(TextWriter output, Function function, FunctionPlan plan)
+    public static string Of(Function function, FunctionPlan plan)
     {
         var text = new System.Text.StringBuilder(function.Name);
         if (plan.Probes.Count == 0 && plan.Regions.Count == 0 && plan.Unrolled.Count == 0 && plan.Checks.Count == 0)
@@ -23,7 +23,7 @@ internal static class Explanation
             foreach (var unrolled in region.Unrolled) text.Append(CultureInfo.InvariantCulture, $"  probe in a register: {unrolled.Cost} units: {unrolled.Copies} rounds of a loop\n");
             foreach (var prepaid in region.Prepaid) Line("prepaid loop", prepaid.Counted.Comparison, $"{prepaid.Cost} units a round");
         }
-        output.Write(text.ToString());
+        return text.ToString();
 
         void Line(string what, Instruction where, string why) =>
             text.Append("  ").Append(what).Append(where.DebugLine is > 0 and var line ? string.Create(CultureInfo.InvariantCulture, $" at line {line}") : "").Append(": ").Append(why).Append('\n');

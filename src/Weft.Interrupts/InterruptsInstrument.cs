@@ -73,7 +73,7 @@ public sealed class InterruptsInstrument : IInstrument
             var planner = new Planner(module, graph, facts, model, settings);
             var plan = context.Option(Placement) == "naive" ? Planner.ProbeEveryBlock(graph, facts) : planner.Plan();
             summaries.Set(function, plan.Summary);
-            if (context.Option(Debug) == "on") Explanation.Write(Console.Error, function, plan);
+            if (context.Option(Debug) == "on") BuildNotes.Write(Explanation.Of(function, plan));
             weaver.Weave(function, graph, facts, planner.Loops, plan);
             holds |= plan.Regions.Count > 0 || plan.Unrolled.Count > 0;
         }

@@ -219,6 +219,20 @@ public sealed class InterruptsTests : IDisposable
         }
     }
 
+    [Needs("cargo")]
+    public void What_was_placed_in_an_executable_is_explained_although_rustc_keeps_what_links_say()
+    {
+        harness.Write("Cargo.toml", "[package]\nname = \"explained\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        harness.Write("src/main.rs", """
+            #[no_mangle]
+            #[inline(never)]
+            pub extern "C" fn a_function_with_a_loop(rounds: u64) -> u64 { (0..rounds).fold(1, |sum, i| std::hint::black_box(sum ^ i)) }
+            fn main() { assert!(a_function_with_a_loop(9) != 7) }
+            """);
+        var build = harness.Must(Harness.Weft, "cargo", "build", "--release", "--with", "interrupts", "--interrupts-debug", "on");
+        Assert.Matches("(?m)^a_function_with_a_loop\n  .*units", build.Errors);
+    }
+
     [Needs("clang-22")]
     public void The_way_back_out_of_deep_recursion_passes_probes()
     {

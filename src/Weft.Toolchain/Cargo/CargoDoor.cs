@@ -39,7 +39,7 @@ public static class CargoDoor
         var session = Prepare(cargo, rest, instruments, request);
         var messages = new CargoMessages(request.PrintMessages);
         var exit = ChildProcess.Listen(cargo[0], session.Arguments, session.Environment, messages.Take);
-        if (session.Plan.TimingsFolder != null) TimingsReport.Print(session.Plan.TimingsFolder);
+        PrintReports(session);
         return new CargoResult
         {
             ExitCode = exit,
@@ -87,8 +87,14 @@ public static class CargoDoor
     {
         var session = Prepare(cargo, rest, instruments, new CargoRequest());
         var exit = ChildProcess.Run(cargo[0], session.Arguments, session.Environment);
-        if (session.Plan.TimingsFolder != null) TimingsReport.Print(session.Plan.TimingsFolder);
+        PrintReports(session);
         return exit;
+    }
+
+    private static void PrintReports(Session session)
+    {
+        BuildNotes.Print(session.Environment[BuildNotes.FolderVariable]!);
+        if (session.Plan.TimingsFolder != null) TimingsReport.Print(session.Plan.TimingsFolder);
     }
 
     private static Session Prepare(List<string> cargo, List<string> rest, InstrumentSet instruments, CargoRequest request)
@@ -149,6 +155,7 @@ public static class CargoDoor
     {
         var environment = new Dictionary<string, string?>
         {
+            [BuildNotes.FolderVariable] = BuildNotes.NewFolderName(),
             [BuildPlan.Variable] = plan.Encode(),
             ["RUSTC_WRAPPER"] = null,
             ["CARGO_BUILD_RUSTC_WRAPPER"] = null,
