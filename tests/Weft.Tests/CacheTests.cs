@@ -81,13 +81,14 @@ public sealed class CacheTests : IDisposable
     [Fact]
     public void Trimming_keeps_what_was_used_last()
     {
-        var cache = Cache(limit: 5 * 1032);
+        var cache = Cache(); // writing to a full one trims it now and then, by the key, which depends on the build
         for (var i = 0; i < 10; i++)
         {
             cache.Put(Key(i), new byte[1000]);
             Age(cache, minutes: 1);
         }
         Assert.NotNull(cache.TryGet(Key(0))); // used now, so the youngest
+        cache = Cache(limit: 5 * 1032);
         cache.Trim();
         Assert.True(cache.Measure().Bytes <= cache.Limit, $"{cache.Measure()}");
         Assert.Equal([0, 6, 7, 8, 9], Enumerable.Range(0, 10).Where(i => cache.TryGet(Key(i)) != null));
