@@ -164,7 +164,8 @@ internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts fact
         }
         while (work.TryPop(out var from))
             foreach (var to in graph.Successors[from])
-                if (certain[to] && facts.LastRecursion[to] == null) plan.WaysOut.Add((graph.Blocks[from], graph.Blocks[to]));
+                if (Surroundings.IsPad(graph.Blocks[to]) || graph.Blocks[from].Terminator.Opcode is not (Opcode.Br or Opcode.Switch or Opcode.Invoke)) continue; // nothing can be put between
+                else if (certain[to] && facts.LastRecursion[to] == null) plan.WaysOut.Add((graph.Blocks[from], graph.Blocks[to]));
                 else if (!PassesProbe(to) && facts.LastRecursion[to] == null && !facts.Cold[to] && seen.Add(to)) work.Push(to);
     }
 
