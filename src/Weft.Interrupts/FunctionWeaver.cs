@@ -27,13 +27,13 @@ internal sealed class FunctionWeaver : IDisposable
         foreach (var probe in plan.Probes)
         {
             At(probe.Before, function);
-            builder.Call(probes.Probe, word.Const((ulong)probe.Cost));
+            Pay(probe.Cost);
         }
-        foreach (var call in plan.WaysBack) Behind(call, function, () => builder.Call(probes.Probe, word.Const(FunctionPlan.WayBack)));
+        foreach (var call in plan.WaysBack) Behind(call, function, () => Pay(FunctionPlan.WayBack));
         foreach (var (from, to) in plan.WaysOut.Distinct())
         {
             At(editor.Split(from, to).Terminator, function);
-            builder.Call(probes.Probe, word.Const(FunctionPlan.WayBack));
+            Pay(FunctionPlan.WayBack);
         }
         foreach (var call in plan.Checks) Behind(call, function, () => builder.Call(probes.Check));
         if (plan.Regions.Count > 0 || plan.Unrolled.Count > 0)
@@ -42,8 +42,8 @@ internal sealed class FunctionWeaver : IDisposable
             var unroller = new Unroller(context, builder, editor, membership);
             foreach (var unrolled in plan.Unrolled)
             {
-                At(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), function);
-                builder.Call(probes.Probe, word.Const((ulong)unrolled.Cost));
+                At(unroller.Unroll(unrolled.Loop, graph, function), function);
+                Pay(unrolled.Cost);
             }
             foreach (var region in plan.Regions) Weave(region, function, graph, facts, membership);
         }
@@ -65,10 +65,12 @@ internal sealed class FunctionWeaver : IDisposable
         foreach (var spend in region.Spends) Spend(spend.Before, spend.Cost, function, slot);
         var unroller = new Unroller(context, builder, editor, membership);
         foreach (var unrolled in region.Unrolled)
-            Spend(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), unrolled.Cost, function, slot);
+            Spend(unroller.Unroll(unrolled.Loop, graph, function), unrolled.Cost, function, slot);
         var prepaidWeaver = new PrepaidWeaver(context, builder, editor, probes, weights, membership);
         foreach (var prepaid in region.Prepaid) prepaidWeaver.Weave(prepaid, graph, IsCold, slot);
     }
+
+    private void Pay(int units) => builder.Call(probes.Probe(units), word.Const((ulong)units));
 
     private void Spend(Instruction before, int units, Function function, Value slot)
     {

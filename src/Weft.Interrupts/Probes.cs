@@ -10,11 +10,16 @@ internal sealed class Probes
 {
     private const string StateName = "__weft_interrupts_v1", BuildName = "__weft_interrupts_build_v1";
 
+    private const int CompactFrom = 32; // units among which a taken jump does not show
+
     private readonly List<Function> all = [];
+
+    private readonly Function probe, compact;
 
     private Probes(Module module, int gap)
     {
-        Probe = Find(module, "weft.interrupts.probe");
+        probe = Find(module, "weft.interrupts.probe");
+        compact = Find(module, "weft.interrupts.compact");
         Check = Find(module, "weft.interrupts.check");
         Begin = Find(module, "weft.interrupts.begin");
         End = Find(module, "weft.interrupts.end");
@@ -22,8 +27,6 @@ internal sealed class Probes
         Spend = Find(module, "weft.interrupts.spend");
         Gap = module.Context.Int(64).Const((ulong)gap);
     }
-
-    public Function Probe { get; }
 
     public Function Check { get; }
 
@@ -34,6 +37,9 @@ internal sealed class Probes
     public Function Expire { get; }
 
     public Function Spend { get; }
+
+    /// <summary>The probe that pays for so many units.</summary>
+    public Function Probe(int units) => units < CompactFrom ? probe : compact;
 
     /// <summary>What the polling probes count to in loops.</summary>
     public Value Gap { get; }
@@ -71,9 +77,9 @@ internal sealed class Probes
     /// <summary>The probes belong to this module alone from now on; weak linkage was needed to get them through the linker.</summary>
     public void Seal()
     {
-        foreach (var probe in all)
+        foreach (var inlined in all)
         {
-            var sealedProbe = probe;
+            var sealedProbe = inlined;
             sealedProbe.Linkage = Linkage.Internal;
         }
     }

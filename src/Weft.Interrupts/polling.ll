@@ -6,7 +6,7 @@
 
 declare ptr @llvm.threadlocal.address.p0(ptr)
 declare { i64, i1 } @llvm.usub.with.overflow.i64(i64, i64)
-declare preserve_mostcc void @__weft_interrupts_expired() cold
+declare preserve_mostcc void @__weft_interrupts_expired()
 
 ; Two instructions on the hot path: compare with memory, branch.
 define weak_odr hidden void @weft.interrupts.probe(i64 %cost) alwaysinline noprofile {
@@ -15,6 +15,20 @@ define weak_odr hidden void @weft.interrupts.probe(i64 %cost) alwaysinline nopro
   %flag = load atomic i32, ptr %slot monotonic, align 8
   %asked = icmp ne i32 %flag, 0
   br i1 %asked, label %look, label %go, !prof !0
+look:
+  call preserve_mostcc void @__weft_interrupts_expired() cold
+  br label %go
+go:
+  ret void
+}
+
+; The same with the way to the runtime in line; see probes.ll.
+define weak_odr hidden void @weft.interrupts.compact(i64 %cost) alwaysinline noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
+  %slot = getelementptr inbounds { i64, i32, i32, i64 }, ptr %state, i64 0, i32 1
+  %flag = load atomic i32, ptr %slot monotonic, align 8
+  %asked = icmp ne i32 %flag, 0
+  br i1 %asked, label %look, label %go, !prof !2
 look:
   call preserve_mostcc void @__weft_interrupts_expired()
   br label %go
@@ -55,3 +69,4 @@ go:
 
 !0 = !{!"branch_weights", i32 1, i32 1048575}
 !1 = !{!"branch_weights", i32 1, i32 127}
+!2 = !{!"branch_weights", i32 1, i32 1}

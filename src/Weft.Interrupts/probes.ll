@@ -6,7 +6,7 @@
 
 declare ptr @llvm.threadlocal.address.p0(ptr)
 declare { i64, i1 } @llvm.usub.with.overflow.i64(i64, i64)
-declare preserve_mostcc void @__weft_interrupts_expired() cold
+declare preserve_mostcc void @__weft_interrupts_expired()
 
 ; Two instructions on the hot path: subtract from memory, branch on the sign.
 define weak_odr hidden void @weft.interrupts.probe(i64 %cost) alwaysinline noprofile {
@@ -16,6 +16,21 @@ define weak_odr hidden void @weft.interrupts.probe(i64 %cost) alwaysinline nopro
   store i64 %after, ptr %state, align 8
   %expired = icmp slt i64 %after, 0
   br i1 %expired, label %look, label %go, !prof !0
+look:
+  call preserve_mostcc void @__weft_interrupts_expired() cold
+  br label %go
+go:
+  ret void
+}
+
+; The same with the way to the runtime in line: 17 bytes on x86-64 instead of 26, for a jump that is taken.
+define weak_odr hidden void @weft.interrupts.compact(i64 %cost) alwaysinline noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
+  %before = load i64, ptr %state, align 8
+  %after = sub i64 %before, %cost
+  store i64 %after, ptr %state, align 8
+  %expired = icmp slt i64 %after, 0
+  br i1 %expired, label %look, label %go, !prof !1
 look:
   call preserve_mostcc void @__weft_interrupts_expired()
   br label %go
@@ -30,7 +45,7 @@ define weak_odr hidden void @weft.interrupts.check() alwaysinline noprofile {
   %registered = icmp slt i64 %left, 549755813888
   br i1 %registered, label %look, label %go, !prof !0
 look:
-  call preserve_mostcc void @__weft_interrupts_expired()
+  call preserve_mostcc void @__weft_interrupts_expired() cold
   br label %go
 go:
   ret void
@@ -57,7 +72,7 @@ define weak_odr hidden void @weft.interrupts.end(i64 %left) alwaysinline noprofi
 define weak_odr hidden i64 @weft.interrupts.expire(i64 %left, i64 %gap) alwaysinline noprofile {
   %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
   store i64 %left, ptr %state, align 8
-  call preserve_mostcc void @__weft_interrupts_expired()
+  call preserve_mostcc void @__weft_interrupts_expired() cold
   %new = load i64, ptr %state, align 8
   ret i64 %new
 }
@@ -72,7 +87,7 @@ define weak_odr hidden i64 @weft.interrupts.spend(i64 %left, i64 %cost, i64 %gap
 look:
   %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
   store i64 %after, ptr %state, align 8
-  call preserve_mostcc void @__weft_interrupts_expired()
+  call preserve_mostcc void @__weft_interrupts_expired() cold
   %new = load i64, ptr %state, align 8
   br label %go
 go:
@@ -81,3 +96,4 @@ go:
 }
 
 !0 = !{!"branch_weights", i32 1, i32 1048575}
+!1 = !{!"branch_weights", i32 1, i32 1}

@@ -268,6 +268,46 @@ public sealed class InterruptsTests : IDisposable
         }
     }
 
+    [Needs("clang++-22")]
+    public void Recursion_that_catches_returns_what_it_returned_and_passes_probes_on_its_way_back()
+    {
+        harness.Write("p.cpp", """
+            #include <weft/interrupts.h>
+            #include <cstdio>
+            static volatile int returning;
+            static unsigned calls[2];
+            static void handler(uint64_t, void *argument) { static_cast<unsigned *>(argument)[returning]++; }
+            struct Guard { unsigned *count; ~Guard() { ++*count; } };
+            [[gnu::noinline]] static unsigned catches(unsigned n, unsigned *data) {
+                if (n == 0) { returning = 1; throw 7u; }
+                unsigned r;
+                try { r = catches(n - 1, data); } catch (unsigned thrown) { return thrown ^ n; }
+                if (n % 5000 == 0) throw r;
+                return r * n ^ data[n & 3];
+            }
+            [[gnu::noinline]] static unsigned cleans_up(unsigned n, unsigned *data) {
+                Guard guard{&data[4]};
+                if (n == 0) throw 9u;
+                return cleans_up(n - 1, data) + data[n & 3];
+            }
+            int main(int argc, char **) {
+                unsigned data[5] = {1, 2, 3, 4, 0}, x, y = 0;
+                weft_interrupts_register(WEFT_INTERRUPTS_INSTRUCTIONS, 5000, handler, calls);
+                try { x = catches(30000u * argc, data); } catch (unsigned last) { x = last; }
+                try { y = cleans_up(3000u * argc, data); } catch (unsigned last) { y = last; }
+                weft_interrupts_deregister();
+                std::printf("%u %u %u\n", x, y, data[4]);
+                return WOVEN && calls[1] < 20 ? 9 : 0;
+            }
+            """);
+        foreach (var level in (string[])["-O0", "-O1", "-O2", "-O3"])
+        {
+            harness.Must("clang++-22", level, "-DWOVEN=0", "-I", Path.Combine(Harness.Root, "runtime/include"), "p.cpp", "-o", "plain");
+            harness.Must(Harness.Weft, "c++", "--with=interrupts", level, "-DWOVEN=1", "p.cpp", "-o", "p");
+            Assert.Equal(harness.Must(harness.Path("plain")).Output, harness.Must(harness.Path("p")).Output);
+        }
+    }
+
     [Needs("clang-22")]
     public void A_call_that_becomes_a_jump_stays_one()
     {
