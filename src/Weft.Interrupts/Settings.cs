@@ -17,5 +17,5 @@ internal sealed record Settings(int MaxGap, bool KeepInRegisters)
     /// Cost of one round from which on a counted loop has a probe in every round. To prepay takes more than a hundred bytes:
     /// outside other loops only where a probe would show much.
     /// </summary>
-    public static int PrepayLimit(Loop loop) => loop.Parent != null ? 64 : 16;
+    public static int PrepayLimit(Loop loop) => loop.Parent != null ? 64 : 24;
 }
