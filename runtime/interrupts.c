@@ -59,8 +59,8 @@ extern struct process __weft_interrupts_process_v1;
 #define state (&__weft_interrupts_v1)
 #define FRESH 0x80000000u // the flag of a thread that has not passed a probe yet
 
-// A thread's first probe looks, so that a profile can begin there: no units are left, and the flag is set. See metering.c
-// for the sections.
+// A thread's first probe looks, so that a profile can begin there: no units are left, the flag is set, and the target is
+// reached. See metering.c for the sections.
 #ifdef __GLIBC__
 #define SHARED(symbol) ".globl " symbol "\n.type " symbol ", %gnu_unique_object\n"
 #else
@@ -75,7 +75,7 @@ __asm__(SHARED("__weft_interrupts_v1")
         "__weft_interrupts_v1:\n"
         ".quad 0\n"          // left
         ".quad 0x80000000\n" // flag: FRESH
-        ".quad -1\n"         // target
+        ".quad 0\n"          // target
         ".quad 0\n"          // armed
         ".zero " BYTES(STATE_BYTES) " - 32\n"
         ".size __weft_interrupts_v1, " BYTES(STATE_BYTES) "\n"
@@ -198,6 +198,7 @@ static void allow(state_t *s, int64_t units)
         s->total = weft_interrupts_metered ? weft_interrupts_metered() : 0;
         s->target = units >= WEFT_INTERRUPTS_IDLE ? UINT64_MAX : s->total + (uint64_t)(units > 0 ? units : 0);
     } else {
+        s->target = UINT64_MAX;
         arm(s, total(s), units);
     }
 }
@@ -417,6 +418,7 @@ static __attribute__((noinline, cold)) void look_away(state_t *s)
 {
     if (!s->handler) {
         s->flag = 0;
+        s->probes = (uint8_t)probes();
         if (!profile_begins(s))
             allow(s, WEFT_INTERRUPTS_IDLE);
     } else {

@@ -455,6 +455,7 @@ __attribute__((constructor(101))) static void profile_prepare(void)
         pthread_atfork(NULL, NULL, profile_after_fork);
         if (!state->handler) {
             state->flag = FRESH;
+            state->probes = (uint8_t)probes();
             allow(state, 0);
         }
     }

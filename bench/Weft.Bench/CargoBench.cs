@@ -13,7 +13,7 @@ internal static partial class CargoBench
 
     // A regular expression that no automaton fits (one hot function decides), and three that use other parts of ripgrep;
     // short ones several times.
-    private static readonly (string Name, int Times, string[] Arguments)[] Searches =
+    internal static readonly (string Name, int Times, string[] Arguments)[] Searches =
     [
         ("a backtracking expression", 1, ["-c", @"(?i)\b(\w+)e(r|d)\s\w{5}\s+\w+\b"]),
         ("Greek letters", 5, ["-c", @"\p{Greek}"]),

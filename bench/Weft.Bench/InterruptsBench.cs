@@ -8,8 +8,7 @@ namespace Weft.Bench;
 /// <summary>The kernels of bench/kernels and whole programs, with interrupts and without, in turn; peers in the same run.</summary>
 internal sealed class InterruptsBench
 {
-    private const int Most = 14, Fewest = 3, Main = 5000;
-    private const double Settled = 1.012;
+    private const int Main = 5000;
     private const string Triple = "x86_64-unknown-linux-gnu";
 
     private static readonly int[] Intervals = [2000, 5000, 10_000, 50_000, 1_000_000];
@@ -37,7 +36,8 @@ internal sealed class InterruptsBench
         Accuracy(kernels);
         ByInterval(kernels);
         Peers(kernels);
-        Sizes(kernels);
+        InterruptedPrograms.Run();
+        BuildCosts(kernels);
     }
 
     // ---- Builds ----
@@ -106,31 +106,20 @@ internal sealed class InterruptsBench
 
     private sealed record Case(string Program, string Clock = "none", int Interval = Main);
 
-    /// <summary>
-    /// Neighbours on the machine only ever add to half a second. So each is run in turn until its three best times agree, or
-    /// that often that it is no use.
-    /// </summary>
     private static (double Cpu, long Fired)[] BestInTurn(params Case[] runs)
     {
-        var seen = runs.Select(_ => new List<(double Cpu, long Fired)>()).ToArray();
+        var fired = new long[runs.Length];
         var checksums = new HashSet<string?>();
-        for (var round = 0; round < Most && !Array.TrueForAll(seen, IsSettled); round++)
-            for (var i = 0; i < runs.Length; i++)
-            {
-                using var result = Start(runs[i].Program, ("KERNEL_CLOCK", runs[i].Clock), ("KERNEL_INTERVAL", Text(runs[i].Interval)));
-                if (result.RootElement.TryGetProperty("unavailable", out var why)) throw new WeftException($"not available here: {why.GetString()}");
-                seen[i].Add((result.RootElement.GetProperty("cpu_nanoseconds").GetDouble(), result.RootElement.GetProperty("fired").GetInt64()));
-                checksums.Add(result.RootElement.GetProperty("checksum").GetString());
-                if (checksums.Count > 1) throw new WeftException($"{runs[i].Program} computes something else with interrupts");
-            }
-        return [.. seen.Select(s => s.MinBy(r => r.Cpu))];
-
-        static bool IsSettled(List<(double Cpu, long Fired)> times)
+        var best = Measured.BestInTurn([.. runs.Select<Case, Func<double>>((run, i) => () =>
         {
-            if (times.Count < Fewest) return false;
-            var sorted = times.Select(t => t.Cpu).Order().ToList();
-            return sorted[Fewest - 1] < sorted[0] * Settled;
-        }
+            using var result = Start(run.Program, ("KERNEL_CLOCK", run.Clock), ("KERNEL_INTERVAL", Text(run.Interval)));
+            if (result.RootElement.TryGetProperty("unavailable", out var why)) throw new WeftException($"not available here: {why.GetString()}");
+            fired[i] = result.RootElement.GetProperty("fired").GetInt64();
+            checksums.Add(result.RootElement.GetProperty("checksum").GetString());
+            if (checksums.Count > 1) throw new WeftException($"{run.Program} computes something else with interrupts");
+            return result.RootElement.GetProperty("cpu_nanoseconds").GetDouble();
+        })]);
+        return [.. best.Zip(fired)];
     }
 
     private static void Accuracy(List<Kernel> kernels)
@@ -199,15 +188,12 @@ internal sealed class InterruptsBench
         }
     }
 
-    private static void Sizes(List<Kernel> kernels)
+    private static void BuildCosts(List<Kernel> kernels)
     {
         var environment = new Dictionary<string, string?> { ["WEFT_CC"] = "clang-22", ["WEFT_CACHE_SIZE"] = "0", ["WEFT_FORCE_LOWER"] = "1" };
         var folder = Path.GetDirectoryName(new CPrograms("clang-22", "clang++-22", "clang").Sqlite())!;
-        string plain = Path.Combine(Output, "sqlite-plain.o"), woven = Path.Combine(Output, "sqlite-woven.o");
-        string[] sqlite = ["-O2", "-w", "-c", Path.Combine(folder, "sqlite3.c"), "-o"];
-        var build = Measured.InTurn(1, () => Measured.Run(Weft, ["cc", "--with=interrupts", .. sqlite, woven], folder, environment), () => Measured.Run(Weft, ["cc", .. sqlite, plain], folder, environment), warm: false);
-        Console.WriteLine("\n| with interrupts / without | ratio |\n|---|---|");
-        Console.WriteLine($"| SQLite: text (target 1.10) | {(double)Measured.Text(woven) / Measured.Text(plain):F3} |");
+        string[] Compile(params string[] options) => ["cc", .. options, "-O2", "-w", "-c", "sqlite3.c", "-o", Path.Combine(Output, "sqlite.o")];
+        var build = Measured.InTurn(3, () => Measured.Run(Weft, Compile("--with=interrupts"), folder, environment), () => Measured.Run(Weft, Compile(), folder, environment), warm: false);
         Console.WriteLine($"| SQLite: build, CPU | {build.CpuRatio:F3} |");
         Console.WriteLine($"| kernels: text, geometric mean | {Geomean(kernels.Select(k => (double)Measured.Text(k.Woven) / Measured.Text(k.Plain))):F3} |");
     }

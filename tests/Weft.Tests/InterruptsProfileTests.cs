@@ -91,6 +91,24 @@ public sealed class InterruptsProfileTests : IDisposable
     }
 
     [Needs("clang-22")]
+    public void Points_on_the_canonical_count_have_a_profile_that_every_run_repeats()
+    {
+        harness.Write("prog.c", Program);
+        List<string> runs = [];
+        foreach (var level in (string[])["-O0", "-O2", "-O2"])
+        {
+            harness.Must(Harness.Weft, "cc", "--with=interrupts,metering", "--interrupts-clock=instructions", level, "-w", "-pthread", "prog.c", "-o", "prog");
+            harness.RunWeft("interrupts", "profile", "--interval", "5000", "--keep", "kept.json", "--", "./prog");
+            using var profile = Kept("kept.json");
+            var threads = Threads(profile.RootElement);
+            Assert.Equal(["one", "prog", "two"], threads.Select(t => Name(t)).Order(StringComparer.Ordinal));
+            Assert.All(threads, t => Assert.True(t.GetProperty("interrupts").GetUInt64() > 1000));
+            runs.Add(string.Join(' ', threads.OrderBy(Name, StringComparer.Ordinal).Select(t => $"{t.GetProperty("interrupts")} {t.GetProperty("units_histogram").GetRawText()}")));
+        }
+        Assert.Single(runs.Distinct());
+    }
+
+    [Needs("clang-22")]
     public void A_long_gap_ends_in_the_function_that_made_it()
     {
         Profile("gaps", "--json", "--top", "1000", "-o", "out.json");
