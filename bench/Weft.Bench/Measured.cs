@@ -37,13 +37,13 @@ internal static partial class Measured
     }
 
     /// <summary>
-    /// The least that each cost. Neighbours on the machine only ever add to half a second, so each is run in turn until its
-    /// three best times agree, or that often that it is no use.
+    /// The least that each cost. Neighbours on the machine only ever add to it, so each is run in turn until its three best
+    /// times agree, or that often that it is no use.
     /// </summary>
     public static double[] BestInTurn(params Func<double>[] runs)
     {
         const int most = 14, fewest = 3;
-        const double settled = 1.012;
+        const double settled = 1.005;
         var seen = runs.Select(_ => new List<double>()).ToArray();
         for (var round = 0; round < most && !Array.TrueForAll(seen, IsSettled); round++)
             for (var i = 0; i < runs.Length; i++) seen[i].Add(runs[i]());

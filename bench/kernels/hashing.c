@@ -7,10 +7,10 @@
 #include <string.h>
 
 #define SIZE (1 << 20)
-#define ROUNDS 24
+#define ROUNDS 6
 
 const char *const kernel_name = "hashing";
-const unsigned kernel_passes = 6;
+const unsigned kernel_passes = 24;
 
 static uint8_t buffer[SIZE];
 

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #define SIZE (1 << 22)
-#define ROUNDS 50
+#define ROUNDS 6
 #define THREADS 2
 
 const char *const kernel_name = "histogram";
-const unsigned kernel_passes = 3;
+const unsigned kernel_passes = 24;
 
 struct share {
     const uint8_t *bytes;

@@ -5,10 +5,10 @@
 
 #include "kernel.h"
 
-#define LIMIT 310000
+#define LIMIT 18000
 
 const char *const kernel_name = "interpreter";
-const unsigned kernel_passes = 1;
+const unsigned kernel_passes = 20;
 
 enum operation { PUSH, LOAD, STORE, ADD, REMAINDER, MULTIPLY, LESS, EQUAL, XOR, JUMP, JUMP_IF_NOT, CALL, RETURN, HALT };
 

@@ -5,12 +5,12 @@
 #include "kernel.h"
 
 #define NODES 16384
-#define WALKS 600
+#define WALKS 30
 #define LEAVES 32768
-#define LOOK_UPS 2200000
+#define LOOK_UPS 110000
 
 const char *const kernel_name = "list";
-const unsigned kernel_passes = 1;
+const unsigned kernel_passes = 20;
 
 struct node { // one cache line
     struct node *next;

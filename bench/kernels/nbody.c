@@ -7,10 +7,10 @@
 #include <math.h>
 
 #define BODIES 5
-#define STEPS 4000000
+#define STEPS 200000
 
 const char *const kernel_name = "nbody";
-const unsigned kernel_passes = 1;
+const unsigned kernel_passes = 20;
 
 struct body {
     double x, y, z, vx, vy, vz, mass;

@@ -8,12 +8,12 @@
 #include <string.h>
 
 #define SEGMENT 32768 // odd numbers
-#define SEGMENTS 5000
-#define ROOT 18101 // the square root of the last number
+#define SEGMENTS 250
+#define ROOT 4049 // the square root of the last number
 #define MAX_PRIMES 2500
 
 const char *const kernel_name = "sieve";
-const unsigned kernel_passes = 1;
+const unsigned kernel_passes = 20;
 
 static uint8_t composite[SEGMENT];
 static uint32_t primes[MAX_PRIMES];

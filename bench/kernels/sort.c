@@ -6,12 +6,12 @@
 
 #include <stdlib.h>
 
-#define SIZE 400000
-#define LIBRARY_SIZE 200000
+#define SIZE 80000
+#define LIBRARY_SIZE 40000
 #define SMALL 16
 
 const char *const kernel_name = "sort";
-const unsigned kernel_passes = 4;
+const unsigned kernel_passes = 20;
 
 struct person {
     uint32_t age;

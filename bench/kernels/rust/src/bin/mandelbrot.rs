@@ -5,7 +5,7 @@
 use harness::{mix, run, thread_begin, thread_end};
 use std::thread;
 
-const SIZE: usize = 640;
+const SIZE: usize = 320;
 const MOST: usize = 200;
 const THREADS: usize = 2;
 
@@ -50,5 +50,5 @@ pub extern "C" fn kernel() -> u64 {
 }
 
 fn main() {
-    run("mandelbrot", 10, kernel);
+    run("mandelbrot", 40, kernel);
 }

@@ -4,7 +4,7 @@
 
 use harness::{mix, run, Random};
 
-const LINES: usize = 8_000;
+const LINES: usize = 1_200;
 
 const EXPRESSIONS: [&str; 6] = [
     "^[0-9]+-[0-9]+ ",
@@ -139,5 +139,5 @@ pub extern "C" fn kernel() -> u64 {
 }
 
 fn main() {
-    run("regex", 3, kernel);
+    run("regex", 20, kernel);
 }

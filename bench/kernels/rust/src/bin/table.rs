@@ -4,7 +4,7 @@
 
 use harness::{mix, run, Random};
 
-const ROWS: usize = 120_000;
+const ROWS: usize = 40_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
@@ -77,5 +77,5 @@ pub extern "C" fn kernel() -> u64 {
 }
 
 fn main() {
-    run("table", 8, kernel);
+    run("table", 24, kernel);
 }

@@ -5,9 +5,9 @@
 use harness::{mix, run, Random};
 use std::collections::BTreeMap;
 
-const WORDS: usize = 100_000;
+const WORDS: usize = 25_000;
 const NEEDLES: usize = 20;
-const NEIGHBOURS: usize = 150;
+const NEIGHBOURS: usize = 40;
 
 fn vocabulary(random: &mut Random) -> Vec<String> {
     let letters = b"eeeettaaooiinnsshrdlu";
@@ -93,5 +93,5 @@ pub extern "C" fn kernel() -> u64 {
 }
 
 fn main() {
-    run("text", 5, kernel);
+    run("text", 20, kernel);
 }
