@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIZE (1 << 22)
-#define ROUNDS 6
+#define SIZE (1 << 20)
+#define ROUNDS 24
 #define THREADS 2
 
 const char *const kernel_name = "histogram";

@@ -68,7 +68,7 @@ internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts fact
         var inner = loop.Children.Exists(c => loopFacts[c].Folded < 0);
         var counted = calls || inner || IsSearch(loop) ? null : CountedLoop.Match(loop, graph, module);
         var folded = counted?.ConstantTrips is { } trips and > 0 && trips * round <= settings.FoldLimit && !loop.Blocks.Any(b => facts.Syncs[b]) ? (int)(trips * round) : -1;
-        return new LoopFacts(level, Math.Max(round, 1), calls, round < Settings.PrepayLimit(loop) ? counted : null, folded);
+        return new LoopFacts(level, Math.Max(round, 1), calls, round < settings.StripLimit ? counted : null, folded);
     }
 
     /// <summary>A loop with another way out on a hot path usually finds what it looks for soon: paying for all of it in advance is a loss.</summary>

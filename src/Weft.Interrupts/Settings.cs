@@ -13,9 +13,6 @@ internal sealed record Settings(int MaxGap, bool KeepInRegisters)
     /// <summary>Total cost up to which a loop with a constant number of rounds is straight-line code.</summary>
     public int FoldLimit => MaxGap / 8;
 
-    /// <summary>
-    /// Cost of one round from which on a counted loop has a probe in every round. To prepay takes more than a hundred bytes:
-    /// outside other loops only where a probe would show much.
-    /// </summary>
-    public static int PrepayLimit(Loop loop) => loop.Parent != null ? 64 : 24;
+    /// <summary>Cost of one round from which on a probe in every round does not show.</summary>
+    public int StripLimit => 64;
 }
