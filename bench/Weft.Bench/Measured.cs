@@ -42,7 +42,7 @@ internal static partial class Measured
     /// </summary>
     public static double[] BestInTurn(params Func<double>[] runs)
     {
-        const int most = 14, fewest = 3;
+        const int most = 10, fewest = 3;
         const double settled = 1.005;
         var seen = runs.Select(_ => new List<double>()).ToArray();
         for (var round = 0; round < most && !Array.TrueForAll(seen, IsSettled); round++)

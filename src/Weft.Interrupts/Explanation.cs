@@ -16,11 +16,11 @@ internal static class Explanation
         foreach (var call in plan.WaysBack) Line("probe", call, $"{FunctionPlan.WayBack} units: the way back from recursion");
         foreach (var (from, _) in plan.WaysOut) Line("probe", from.Terminator, $"{FunctionPlan.WayBack} units: the way back from recursion");
         foreach (var call in plan.Checks) Line("look at the clock", call, "after a call that may take long");
-        foreach (var unrolled in plan.Unrolled) text.Append(CultureInfo.InvariantCulture, $"  probe: {unrolled.Cost} units: two rounds of a tiny loop\n");
+        foreach (var unrolled in plan.Unrolled) text.Append(CultureInfo.InvariantCulture, $"  probe: {unrolled.Cost} units: {unrolled.Copies} rounds of a tiny loop\n");
         foreach (var region in plan.Regions)
         {
             foreach (var spend in region.Spends) Line("probe in a register", spend.Before, $"{spend.Cost} units: {spend.Why}");
-            foreach (var unrolled in region.Unrolled) text.Append(CultureInfo.InvariantCulture, $"  probe in a register: {unrolled.Cost} units: two rounds of a tiny loop\n");
+            foreach (var unrolled in region.Unrolled) text.Append(CultureInfo.InvariantCulture, $"  probe in a register: {unrolled.Cost} units: {unrolled.Copies} rounds of a loop\n");
             foreach (var prepaid in region.Prepaid) Line("prepaid loop", prepaid.Counted.Comparison, $"{prepaid.Cost} units a round");
         }
         return text.ToString();

@@ -8,8 +8,8 @@ internal readonly record struct Probe(Instruction Before, int Cost, string Why);
 /// <summary>A probe inside a <see cref="Region"/>, that counts in its register.</summary>
 internal readonly record struct Spend(Instruction Before, int Cost, string Why);
 
-/// <summary>A tiny loop whose body is written out twice, with a probe behind the second.</summary>
-internal readonly record struct Unrolled(Loop Loop, int Cost);
+/// <summary>A tiny loop whose body is written out several times, with a probe behind the last.</summary>
+internal readonly record struct Unrolled(Loop Loop, int Copies, int Cost);
 
 /// <summary>A counted loop that is paid for before it runs, as far as the budget goes.</summary>
 internal readonly record struct Prepaid(Loop Loop, CountedLoop Counted, int Cost);

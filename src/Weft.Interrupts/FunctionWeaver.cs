@@ -42,7 +42,7 @@ internal sealed class FunctionWeaver : IDisposable
             var unroller = new Unroller(context, builder, editor, membership);
             foreach (var unrolled in plan.Unrolled)
             {
-                At(unroller.Unroll(unrolled.Loop, graph, function), function);
+                At(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), function);
                 Pay(unrolled.Cost);
             }
             foreach (var region in plan.Regions) Weave(region, function, graph, facts, membership);
@@ -65,7 +65,7 @@ internal sealed class FunctionWeaver : IDisposable
         foreach (var spend in region.Spends) Spend(spend.Before, spend.Cost, function, slot);
         var unroller = new Unroller(context, builder, editor, membership);
         foreach (var unrolled in region.Unrolled)
-            Spend(unroller.Unroll(unrolled.Loop, graph, function), unrolled.Cost, function, slot);
+            Spend(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), unrolled.Cost, function, slot);
         var prepaidWeaver = new PrepaidWeaver(context, builder, editor, probes, weights, membership);
         foreach (var prepaid in region.Prepaid) prepaidWeaver.Weave(prepaid, graph, IsCold, slot);
     }

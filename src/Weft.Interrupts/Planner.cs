@@ -6,7 +6,7 @@ namespace Weft.Interrupts;
 /// Decides where probes go, so that no cycle of the program is without one, no path without probes costs more than
 /// <see cref="Settings.MaxGap"/>, and hot paths have as few as possible. It changes nothing.
 /// <list type="bullet">
-/// <item>A loop gets a probe a round; a tiny one is unrolled, and gets a probe every other round.</item>
+/// <item>A loop gets a probe a round; a tiny one is unrolled, and gets a probe every few rounds.</item>
 /// <item>A counted loop without calls is prepaid. A nest without calls is a <see cref="Region"/>.</item>
 /// <item>A short loop with a constant number of rounds is straight-line code.</item>
 /// <item>A function gets a probe where it becomes certain that it makes a call that might come back to it, and where a
@@ -17,6 +17,7 @@ namespace Weft.Interrupts;
 internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts facts, CostModel model, Settings settings)
 {
     private const int Dispatch = 5; // ways of a switch that make a loop an interpreter
+    private const int CopiesOutside = 2; // of a tiny loop that is in no region: most of them are not where time is spent
 
     private readonly Dictionary<Loop, LoopFacts> loopFacts = [];
     private readonly FunctionPlan plan = new();
@@ -80,7 +81,7 @@ internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts fact
         var known = loopFacts[loop];
         if (known.Folded >= 0) return;
         if (!known.Calls && IsWorthARegister(loop) && CanBeRegion(loop)) PlanRegion(loop);
-        else if (IsTiny(loop) && CanBeRegion(loop)) plan.Unrolled.Add(new Unrolled(loop, Units(known.Round * 2)));
+        else if (Math.Min(Copies(loop), CopiesOutside) is > 1 and var copies && CanBeRegion(loop)) plan.Unrolled.Add(new Unrolled(loop, copies, Units(known.Round * copies)));
         else
         {
             foreach (var header in loop.Headers) AddProbe(header, known.Round, loop.IsReducible ? "loop" : "irreducible loop");
@@ -98,7 +99,7 @@ internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts fact
 
     private bool CanBePrepaid(Loop loop) => loopFacts[loop] is { Folded: < 0, Counted: { } counted } && Surroundings.CanBePrepaid(loop, counted, graph);
 
-    private bool IsTiny(Loop loop) => !facts.IsSmall && Unroller.CanUnroll(loop, graph);
+    private int Copies(Loop loop) => facts.IsSmall ? 1 : Unroller.Copies(loop, graph);
 
     private bool CanBeRegion(Loop loop) =>
         settings.KeepInRegisters && !facts.IsSmall && !facts.ReturnsTwice && loop.IsReducible && !facts.Cold[loop.Header] && !facts.Unprobed[loop.Header]
@@ -115,7 +116,7 @@ internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts fact
             var known = loopFacts[loop];
             if (known.Folded >= 0) continue;
             if (CanBePrepaid(loop)) region.Prepaid.Add(new Prepaid(loop, known.Counted!, Units(known.Round)));
-            else if (IsTiny(loop)) region.Unrolled.Add(new Unrolled(loop, Units(known.Round * 2)));
+            else if (Copies(loop) is > 1 and var copies) region.Unrolled.Add(new Unrolled(loop, copies, Units(known.Round * copies)));
             else
             {
                 foreach (var header in loop.Headers)

@@ -3,8 +3,8 @@ using Weft.Llvm;
 namespace Weft.Interrupts;
 
 /// <summary>
-/// Writes the body of a tiny loop out twice, each copy with its own ways out, so that a probe at the end of the second is
-/// passed every other round, and not at all by a loop that ends before.
+/// Writes the body of a tiny loop out several times, each copy with its own ways out, so that a probe at the end of the
+/// last copy is passed once in that many rounds, and not at all by a loop that ends before.
 /// <code>
 /// header:  %v = phi [%a, outside], [%b, %latch]      header:   %v = phi [%a, outside], [%b2, %latch2]
 ///          ... br %exit or %latch                              ... br %exit or %latch
@@ -16,24 +16,25 @@ namespace Weft.Interrupts;
 /// </summary>
 internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor editor, LoopMembership membership)
 {
-    private const int MostInstructions = 8;
+    private const int MostInstructions = 8, InstructionsInAll = 24, MostCopies = 4;
 
-    public static bool CanUnroll(Loop loop, FlowGraph graph)
+    /// <summary>How many copies of its body a loop is worth; 1: it stays as it is.</summary>
+    public static int Copies(Loop loop, FlowGraph graph)
     {
-        if (!loop.IsReducible || loop.Children.Count > 0 || graph.Predecessors[loop.Header].Count(loop.Contains) != 1) return false;
+        if (!loop.IsReducible || loop.Children.Count > 0 || graph.Predecessors[loop.Header].Count(loop.Contains) != 1) return 1;
         var size = 0;
         foreach (var block in loop.Blocks)
         {
-            if (graph.Blocks[block].Terminator.Opcode is not (Opcode.Br or Opcode.Switch)) return false;
+            if (graph.Blocks[block].Terminator.Opcode is not (Opcode.Br or Opcode.Switch)) return 1;
             foreach (var instruction in graph.Blocks[block].Instructions)
-                if (!CanBeCopied(instruction)) return false;
+                if (!CanBeCopied(instruction)) return 1;
                 else if (instruction.Opcode != Opcode.Phi) size++;
         }
-        return size <= MostInstructions;
+        return size > MostInstructions ? 1 : Math.Clamp(InstructionsInAll / size, 1, MostCopies);
     }
 
     /// <summary>Unrolls, and returns the branch back to the header.</summary>
-    public Instruction Unroll(Loop loop, FlowGraph graph, Function function)
+    public Instruction Unroll(Loop loop, FlowGraph graph, int copies, Function function)
     {
         var blocks = loop.Blocks.Order().Select(b => graph.Blocks[b]).ToList();
         var header = graph.Blocks[loop.Header];
@@ -41,9 +42,17 @@ internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor 
         foreach (var block in blocks)
             foreach (var instruction in block.Instructions)
                 KeepForLater(instruction, loop, function);
-        var map = Copy(blocks, header, latch, loop, function);
-        var last = new BasicBlock(map[latch.Handle]);
-        FlowEditor.Redirect(latch.Terminator, header, new BasicBlock(map[header.Handle])); // not before: the copy is made of it
+        var map = new Dictionary<nint, nint>();
+        var latches = new List<BasicBlock> { latch };
+        var headers = new List<BasicBlock>();
+        for (var copy = 1; copy < copies; copy++)
+        {
+            map = Copy(blocks, header, latch, map, loop, function);
+            headers.Add(new BasicBlock(map[header.Handle]));
+            latches.Add(new BasicBlock(map[latch.Handle]));
+        }
+        for (var i = 0; i < headers.Count; i++) FlowEditor.Redirect(latches[i].Terminator, header, headers[i]); // not before: copies are made of the first
+        var last = latches[^1];
         foreach (var phi in FlowEditor.Phis(header)) // before they are made anew: the map knows them
             for (var i = 0; i < phi.IncomingCount; i++)
                 if (phi.IncomingBlock(i) == latch) phi.SetOperand(i, Mapped(phi.IncomingValue(i), map));
@@ -58,8 +67,8 @@ internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor 
         return !instruction.IsCall || instruction.CalledValue is { IsFunction: true } callee && callee.AsFunction.IsIntrinsic && !callee.AsFunction.Name.Contains("noalias.scope", StringComparison.Ordinal);
     }
 
-    /// <summary>A second body behind the first. Returns what stands for what in it: values and blocks.</summary>
-    private Dictionary<nint, nint> Copy(List<BasicBlock> blocks, BasicBlock header, BasicBlock latch, Loop loop, Function function)
+    /// <summary>One more body behind the last. Returns what stands for what in it: values and blocks.</summary>
+    private Dictionary<nint, nint> Copy(List<BasicBlock> blocks, BasicBlock header, BasicBlock latch, Dictionary<nint, nint> before, Loop loop, Function function)
     {
         var map = new Dictionary<nint, nint>();
         foreach (var block in blocks)
@@ -68,7 +77,8 @@ internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor 
             map[block.Handle] = copy.Handle;
             membership.Add(copy, loop);
         }
-        foreach (var phi in FlowEditor.Phis(header)) map[phi.Handle] = phi.IncomingFrom(latch).Handle; // there is one way in
+        foreach (var phi in FlowEditor.Phis(header)) // there is one way in: from the latch before
+            map[phi.Handle] = Mapped(phi.IncomingFrom(latch), before).Handle;
         var clones = new List<Instruction>();
         var phis = new List<Instruction>();
         foreach (var block in blocks)
