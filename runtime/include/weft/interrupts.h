@@ -25,7 +25,8 @@
 //     the next whole interval of work is done (instructions). Calls never pile up.
 //   - An interrupt that falls due while interrupts are disabled comes at the first probe after they are enabled.
 //   - Signal handlers are ordinary code: when their code is woven, an interrupt may come in them. One that must not be
-//     interrupted disables and enables.
+//     interrupted disables and enables. One that leaves by siglongjmp() may have come into the middle of the runtime,
+//     which then waits for the end of what it did: register again afterwards, or the thread may have no more interrupts.
 //   - After fork() the child's only thread keeps its registration. A child of vfork() shares its parent's: only call
 //     execve() or _exit() there.
 //   - When a thread ends, its registration ends, after the destructors of its thread-locals.
