@@ -19,6 +19,7 @@ internal static class InterruptedPrograms
 
     public static void Run()
     {
+        Directory.CreateDirectory(Output);
         Console.WriteLine($"\n| run time / without | nothing registered | recording handler, {Interval} cycles | interrupts | p10 | p50 | p90 | p99 |\n|---|---|---|---|---|---|---|---|");
         var (plainShell, wovenShell) = Sqlite();
         Row("SQLite", plainShell, wovenShell, [":memory:", ClangBench.Work]);
@@ -28,6 +29,16 @@ internal static class InterruptedPrograms
         Console.WriteLine("\n| with interrupts / without | ratio |\n|---|---|");
         Console.WriteLine($"| SQLite: text (target 1.10) | {(double)Measured.Text(wovenShell) / Measured.Text(plainShell):F3} |");
         Console.WriteLine($"| ripgrep: text (target 1.10) | {(double)Measured.Text(wovenRipgrep) / Measured.Text(plainRipgrep):F3} |");
+        BuildCost();
+    }
+
+    private static void BuildCost()
+    {
+        var folder = Path.GetDirectoryName(new CPrograms("clang-22", "clang++-22", "clang").Sqlite())!;
+        var environment = new Dictionary<string, string?> { ["WEFT_CC"] = "clang-22", ["WEFT_CACHE_SIZE"] = "0", ["WEFT_FORCE_LOWER"] = "1" };
+        Cost Compile(params string[] options) => Measured.Run(Weft, ["cc", .. options, "-O2", "-w", "-c", "sqlite3.c", "-o", Path.Combine(Output, "sqlite.o")], folder, environment);
+        var build = Measured.InTurn(3, () => Compile("--with=interrupts"), () => Compile(), warm: false);
+        Console.WriteLine($"| SQLite: build, CPU | {build.CpuRatio:F3} |");
     }
 
     private static (string Plain, string Woven) Sqlite()
@@ -35,7 +46,7 @@ internal static class InterruptedPrograms
         var folder = Path.GetDirectoryName(new CPrograms("clang-22", "clang++-22", "clang").Sqlite())!;
         var environment = new Dictionary<string, string?> { ["WEFT_CC"] = "clang-22", ["WEFT_CACHE_SIZE"] = "0" };
         string plain = Path.Combine(Output, "sqlite-plain"), woven = Path.Combine(Output, "sqlite-woven");
-        string[] build = ["-O2", "-w", "-mbranches-within-32B-boundaries", "shell.c", "sqlite3.c", "-lpthread", "-ldl", "-lm", "-o"];
+        string[] build = ["-O2", "-w", "shell.c", "sqlite3.c", "-lpthread", "-ldl", "-lm", "-o"];
         Measured.Run("clang-22", [.. build, plain], folder);
         Measured.Run(Weft, ["cc", "--with=interrupts", .. build, woven], folder, environment);
         return (plain, woven);
@@ -45,7 +56,7 @@ internal static class InterruptedPrograms
     {
         var source = RustPrograms.Ripgrep();
         var target = Path.Combine(Output, "ripgrep");
-        var environment = new Dictionary<string, string?> { ["WEFT_FORCE_LOWER"] = "1", ["RUSTFLAGS"] = "-C llvm-args=-x86-branches-within-32B-boundaries" };
+        var environment = new Dictionary<string, string?> { ["WEFT_FORCE_LOWER"] = "1" };
         string[] build = ["cargo", "build", "--offline", "--release", "--target-dir", target];
         Measured.Run(Weft, build, source, environment);
         Measured.Run(Weft, [.. build, "--with", "interrupts"], source, environment);

@@ -36,8 +36,7 @@ internal sealed class InterruptsBench
         Accuracy(kernels);
         ByInterval(kernels);
         Peers(kernels);
-        InterruptedPrograms.Run();
-        BuildCosts(kernels);
+        Sizes(kernels);
     }
 
     // ---- Builds ----
@@ -188,15 +187,8 @@ internal sealed class InterruptsBench
         }
     }
 
-    private static void BuildCosts(List<Kernel> kernels)
-    {
-        var environment = new Dictionary<string, string?> { ["WEFT_CC"] = "clang-22", ["WEFT_CACHE_SIZE"] = "0", ["WEFT_FORCE_LOWER"] = "1" };
-        var folder = Path.GetDirectoryName(new CPrograms("clang-22", "clang++-22", "clang").Sqlite())!;
-        string[] Compile(params string[] options) => ["cc", .. options, "-O2", "-w", "-c", "sqlite3.c", "-o", Path.Combine(Output, "sqlite.o")];
-        var build = Measured.InTurn(3, () => Measured.Run(Weft, Compile("--with=interrupts"), folder, environment), () => Measured.Run(Weft, Compile(), folder, environment), warm: false);
-        Console.WriteLine($"| SQLite: build, CPU | {build.CpuRatio:F3} |");
-        Console.WriteLine($"| kernels: text, geometric mean | {Geomean(kernels.Select(k => (double)Measured.Text(k.Woven) / Measured.Text(k.Plain))):F3} |");
-    }
+    private static void Sizes(List<Kernel> kernels) =>
+        Console.WriteLine($"\nText of the kernels, with / without: {Geomean(kernels.Select(k => (double)Measured.Text(k.Woven) / Measured.Text(k.Plain))):F3}.");
 
     // ---- Runs ----
 

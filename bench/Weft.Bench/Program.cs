@@ -1,12 +1,13 @@
 using Weft.Bench;
 using Weft.Core;
 
-// dotnet run -c Release --project bench/Weft.Bench -- [cargo] [clang] [interrupts]: Markdown tables on stdout, progress on stderr.
+// dotnet run -c Release --project bench/Weft.Bench -- [cargo] [clang] [interrupts] [interrupted-programs]: Markdown tables on stdout, progress on stderr.
 try
 {
     if (args.Length == 0 || args.Contains("cargo")) CargoBench.Run();
     if (args.Length == 0 || args.Contains("clang")) ClangBench.Run();
     if (args.Length == 0 || args.Contains("interrupts")) InterruptsBench.Run();
+    if (args.Length == 0 || args.Contains("interrupted-programs")) InterruptedPrograms.Run();
     return 0;
 }
 catch (WeftException e)
