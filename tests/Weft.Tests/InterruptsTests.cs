@@ -285,6 +285,12 @@ public sealed class InterruptsTests : IDisposable
                 if (n % 5000 == 0) throw r;
                 return r * n ^ data[n & 3];
             }
+            [[gnu::noinline]] static unsigned catches_all(unsigned n, unsigned *data) {
+                if (n == 0) throw 5u;
+                unsigned r;
+                try { r = catches_all(n - 1, data); } catch (...) { return 3; }
+                return n % 5000 == 0 ? r + catches_all(n - 4999, data) : r * n ^ data[n & 3];
+            }
             [[gnu::noinline]] static unsigned cleans_up(unsigned n, unsigned *data) {
                 Guard guard{&data[4]};
                 if (n == 0) throw 9u;
@@ -294,6 +300,7 @@ public sealed class InterruptsTests : IDisposable
                 unsigned data[5] = {1, 2, 3, 4, 0}, x, y = 0;
                 weft_interrupts_register(WEFT_INTERRUPTS_INSTRUCTIONS, 5000, handler, calls);
                 try { x = catches(30000u * argc, data); } catch (unsigned last) { x = last; }
+                x += catches_all(30000u * argc, data);
                 try { y = cleans_up(3000u * argc, data); } catch (unsigned last) { y = last; }
                 weft_interrupts_deregister();
                 std::printf("%u %u %u\n", x, y, data[4]);
