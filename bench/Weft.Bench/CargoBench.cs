@@ -7,10 +7,6 @@ namespace Weft.Bench;
 /// <summary>ripgrep by plain cargo and by <c>weft cargo</c>, in turn.</summary>
 internal static partial class CargoBench
 {
-    private const string Triple = "x86_64-unknown-linux-gnu";
-
-    private static readonly string Weft = Path.Combine(DebianSource.Folder, "../weft/weft");
-
     // A regular expression that no automaton fits (one hot function decides), and three that use other parts of ripgrep;
     // short ones several times.
     internal static readonly (string Name, int Times, string[] Arguments)[] Searches =
@@ -29,7 +25,7 @@ internal static partial class CargoBench
         var longWay = new Dictionary<string, string?> { ["WEFT_CACHE_SIZE"] = "0", ["WEFT_FORCE_LOWER"] = "1" };
         Cost Plain() => Measured.Run("cargo", ["build", "--offline", "--release", "--target-dir", plainTarget], source);
         var withCache = new Dictionary<string, string?> { ["XDG_CACHE_HOME"] = Path.Combine(DebianSource.Folder, "bench/cache"), ["WEFT_FORCE_LOWER"] = "1" };
-        Cost Woven(Dictionary<string, string?> environment) => Measured.Run(Weft, ["cargo", "build", "--offline", "--release", "--target-dir", weftTarget], source, environment);
+        Cost Woven(Dictionary<string, string?> environment) => Measured.Run(Measured.Weft, ["cargo", "build", "--offline", "--release", "--target-dir", weftTarget], source, environment);
 
         var cold = Measured.InTurn(3, () => Fresh(weftTarget, () => Woven(longWay)), () => Fresh(plainTarget, Plain), warm: false);
         var main = Path.Combine(source, "crates/core/main.rs");
@@ -40,7 +36,7 @@ internal static partial class CargoBench
         File.WriteAllText(main, text);
         Woven(longWay);
         Plain();
-        string plain = Path.Combine(plainTarget, "release/rg"), through = Path.Combine(weftTarget, $"weft/plain/{Triple}/release/rg"), metered = Path.Combine(weftTarget, $"weft/metering/{Triple}/release/rg");
+        string plain = Path.Combine(plainTarget, "release/rg"), through = Path.Combine(weftTarget, $"weft/plain/{Measured.Triple}/release/rg"), metered = Path.Combine(weftTarget, $"weft/metering/{Measured.Triple}/release/rg");
         Cost Search(string rg, int which) => Enumerable.Range(0, Searches[which].Times)
             .Select(_ => Measured.Run(rg, ["--no-config", "-uuu", "--sort", "path", .. Searches[which].Arguments, corpus], source)).Aggregate((a, b) => new(a.Wall + b.Wall, a.Cpu + b.Cpu));
 
@@ -70,7 +66,7 @@ internal static partial class CargoBench
     private static void Lowering(string source, string target, Dictionary<string, string?> environment)
     {
         var modules = Directory.CreateTempSubdirectory("weft-bench-").FullName;
-        var build = ChildProcess.Capture(Weft, ["cargo", "build", "--offline", "--release", "--target-dir", target, "--with", "metering", "--weft-timings", "--repro", modules], environment, source);
+        var build = ChildProcess.Capture(Measured.Weft, ["cargo", "build", "--offline", "--release", "--target-dir", target, "--with", "metering", "--weft-timings", "--repro", modules], environment, source);
         if (build.ExitCode != 0) throw new WeftException($"the metered build failed:\n{build.Errors}");
         var report = build.Errors.Split('\n').SkipWhile(l => !l.Contains("Lowered ")).Select(l => l.Trim()).Where(l => l.Length > 0).ToList();
         Console.WriteLine("\nLowering ripgrep with metering:\n\n```\n" + string.Join('\n', report) + "\n```");

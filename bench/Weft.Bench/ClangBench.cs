@@ -5,8 +5,6 @@ namespace Weft.Bench;
 /// <summary>The SQLite amalgamation by plain clang and by <c>weft cc</c>, in turn.</summary>
 internal static class ClangBench
 {
-    private static readonly string Weft = Path.Combine(DebianSource.Folder, "../weft/weft");
-
     /// <summary>A second of what a database does most.</summary>
     internal const string Work = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1500000) SELECT sum(i*i % 97), count(DISTINCT i % 1013), max(hex(i)) FROM n;";
 
@@ -23,8 +21,8 @@ internal static class ClangBench
         string Out(string name) => Path.Combine(folder, name);
         string[] Arguments(string output) => ["-O2", "-DSQLITE_THREADSAFE=1", "-o", Out(output), Path.Combine(source, "shell.c"), Path.Combine(source, "sqlite3.c"), "-lpthread", "-ldl", "-lm"];
         var lowered = new Dictionary<string, string?> { ["WEFT_CACHE_SIZE"] = "0", ["WEFT_FORCE_LOWER"] = "1", ["WEFT_CC"] = "clang-22" };
-        var build = Measured.InTurn(5, () => Measured.Run(Weft, ["cc", .. Arguments("through")], folder, lowered), () => Measured.Run("clang-22", Arguments("plain"), folder), warm: false);
-        var weaving = Measured.InTurn(1, () => Measured.Run(Weft, ["cc", "--with=metering", .. Arguments("metered")], folder, lowered), () => Measured.Run("clang-22", Arguments("plain"), folder));
+        var build = Measured.InTurn(5, () => Measured.Run(Measured.Weft, ["cc", .. Arguments("through")], folder, lowered), () => Measured.Run("clang-22", Arguments("plain"), folder), warm: false);
+        var weaving = Measured.InTurn(1, () => Measured.Run(Measured.Weft, ["cc", "--with=metering", .. Arguments("metered")], folder, lowered), () => Measured.Run("clang-22", Arguments("plain"), folder));
 
         Cost Query(string shell) => Measured.Run(Out(shell), [":memory:", Work], folder);
         var run = Measured.InTurn(9, () => Query("through"), () => Query("plain"));

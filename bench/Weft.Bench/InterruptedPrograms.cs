@@ -12,14 +12,10 @@ namespace Weft.Bench;
 internal static class InterruptedPrograms
 {
     private const int Interval = 5000;
-    private const string Triple = "x86_64-unknown-linux-gnu";
-
-    private static readonly string Weft = Path.Combine(DebianSource.Folder, "../weft/weft");
-    private static readonly string Output = Path.Combine(DebianSource.Folder, "bench/interrupts");
 
     public static void Run()
     {
-        Directory.CreateDirectory(Output);
+        Directory.CreateDirectory(InterruptsBench.Output);
         Console.WriteLine($"\n| run time / without | nothing registered | recording handler, {Interval} cycles | interrupts | p10 | p50 | p90 | p99 |\n|---|---|---|---|---|---|---|---|");
         var (plainShell, wovenShell) = Sqlite();
         Row("SQLite", plainShell, wovenShell, [":memory:", ClangBench.Work]);
@@ -36,7 +32,7 @@ internal static class InterruptedPrograms
     {
         var folder = Path.GetDirectoryName(new CPrograms("clang-22", "clang++-22", "clang").Sqlite())!;
         var environment = new Dictionary<string, string?> { ["WEFT_CC"] = "clang-22", ["WEFT_CACHE_SIZE"] = "0", ["WEFT_FORCE_LOWER"] = "1" };
-        Cost Compile(params string[] options) => Measured.Run(Weft, ["cc", .. options, "-O2", "-w", "-c", "sqlite3.c", "-o", Path.Combine(Output, "sqlite.o")], folder, environment);
+        Cost Compile(params string[] options) => Measured.Run(Measured.Weft, ["cc", .. options, "-O2", "-w", "-c", "sqlite3.c", "-o", Path.Combine(InterruptsBench.Output, "sqlite.o")], folder, environment);
         var build = Measured.InTurn(3, () => Compile("--with=interrupts"), () => Compile(), warm: false);
         Console.WriteLine($"| SQLite: build, CPU | {build.CpuRatio:F3} |");
     }
@@ -45,31 +41,31 @@ internal static class InterruptedPrograms
     {
         var folder = Path.GetDirectoryName(new CPrograms("clang-22", "clang++-22", "clang").Sqlite())!;
         var environment = new Dictionary<string, string?> { ["WEFT_CC"] = "clang-22", ["WEFT_CACHE_SIZE"] = "0" };
-        string plain = Path.Combine(Output, "sqlite-plain"), woven = Path.Combine(Output, "sqlite-woven");
+        string plain = Path.Combine(InterruptsBench.Output, "sqlite-plain"), woven = Path.Combine(InterruptsBench.Output, "sqlite-woven");
         string[] build = ["-O2", "-w", "shell.c", "sqlite3.c", "-lpthread", "-ldl", "-lm", "-o"];
         Measured.Run("clang-22", [.. build, plain], folder);
-        Measured.Run(Weft, ["cc", "--with=interrupts", .. build, woven], folder, environment);
+        Measured.Run(Measured.Weft, ["cc", "--with=interrupts", .. build, woven], folder, environment);
         return (plain, woven);
     }
 
     private static (string Plain, string Woven) Ripgrep()
     {
         var source = RustPrograms.Ripgrep();
-        var target = Path.Combine(Output, "ripgrep");
+        var target = Path.Combine(InterruptsBench.Output, "ripgrep");
         var environment = new Dictionary<string, string?> { ["WEFT_FORCE_LOWER"] = "1" };
         string[] build = ["cargo", "build", "--offline", "--release", "--target-dir", target];
-        Measured.Run(Weft, build, source, environment);
-        Measured.Run(Weft, [.. build, "--with", "interrupts"], source, environment);
-        string Program(string variant) => Path.Combine(target, $"weft/{variant}/{Triple}/release/rg");
+        Measured.Run(Measured.Weft, build, source, environment);
+        Measured.Run(Measured.Weft, [.. build, "--with", "interrupts"], source, environment);
+        string Program(string variant) => Path.Combine(target, $"weft/{variant}/{Measured.Triple}/release/rg");
         return (Program("plain"), Program("interrupts"));
     }
 
     private static void Row(string name, string plain, string woven, string[] arguments)
     {
         Terminal.Status("Measuring", name);
-        var file = Path.Combine(Output, "profile.json");
+        var file = Path.Combine(InterruptsBench.Output, "profile.json");
         var profiled = new Dictionary<string, string?> { ["WEFT_INTERRUPTS_PROFILE"] = file, ["WEFT_INTERRUPTS_CLOCK"] = "cycles", ["WEFT_INTERRUPTS_INTERVAL"] = Interval.ToString(CultureInfo.InvariantCulture) };
-        var best = Measured.BestInTurn(() => Measured.Run(plain, arguments, Output).Cpu, () => Measured.Run(woven, arguments, Output).Cpu, () => Measured.Run(woven, arguments, Output, profiled).Cpu);
+        var best = Measured.BestInTurn(() => Measured.Run(plain, arguments, InterruptsBench.Output).Cpu, () => Measured.Run(woven, arguments, InterruptsBench.Output).Cpu, () => Measured.Run(woven, arguments, InterruptsBench.Output, profiled).Cpu);
         var profile = InterruptsProfile.Read(file);
         var busiest = profile.Threads.MaxBy(t => t.Interrupts)!;
         var percentiles = string.Join(" | ", ((int[])[10, 50, 90, 99]).Select(p => busiest.Ticks.Percentile(p)));

@@ -9,11 +9,9 @@ namespace Weft.Bench;
 internal sealed class InterruptsBench
 {
     private const int Main = 5000;
-    private const string Triple = "x86_64-unknown-linux-gnu";
 
     private static readonly int[] Intervals = [2000, 5000, 10_000, 50_000, 1_000_000];
-    private static readonly string Weft = Path.Combine(DebianSource.Folder, "../weft/weft");
-    private static readonly string Output = Path.Combine(DebianSource.Folder, "bench/interrupts");
+    internal static readonly string Output = Path.Combine(DebianSource.Folder, "bench/interrupts");
 
     private readonly string sources;
     private readonly string include;
@@ -47,7 +45,7 @@ internal sealed class InterruptsBench
         {
             var name = Path.GetFileNameWithoutExtension(file);
             Terminal.Status("Building", name);
-            yield return new Kernel(name, Compile(file, "plain", "clang-22"), Compile(file, "woven", Weft, "cc", "--with=interrupts"), Compile(file, "naive", Weft, "cc", "--with=interrupts", "--interrupts-placement=naive"));
+            yield return new Kernel(name, Compile(file, "plain", "clang-22"), Compile(file, "woven", Measured.Weft, "cc", "--with=interrupts"), Compile(file, "naive", Measured.Weft, "cc", "--with=interrupts", "--interrupts-placement=naive"));
         }
     }
 
@@ -73,10 +71,10 @@ internal sealed class InterruptsBench
         var folder = Path.Combine(sources, "rust");
         var environment = new Dictionary<string, string?> { ["WEFT_FORCE_LOWER"] = "1", ["RUSTFLAGS"] = "-C llvm-args=-x86-branches-within-32B-boundaries" };
         string[] build = ["cargo", "build", "--release", "--offline", "--target-dir", Output];
-        Measured.Run(Weft, build, folder, environment);
-        Measured.Run(Weft, [.. build, "--with", "interrupts"], folder, environment);
+        Measured.Run(Measured.Weft, build, folder, environment);
+        Measured.Run(Measured.Weft, [.. build, "--with", "interrupts"], folder, environment);
         return Directory.GetFiles(Path.Combine(folder, "src/bin"), "*.rs").Order(StringComparer.Ordinal).Select(Path.GetFileNameWithoutExtension)
-            .Select(name => new Kernel(name!, Path.Combine(Output, $"weft/plain/{Triple}/release/{name}"), Path.Combine(Output, $"weft/interrupts/{Triple}/release/{name}"), null));
+            .Select(name => new Kernel(name!, Path.Combine(Output, $"weft/plain/{Measured.Triple}/release/{name}"), Path.Combine(Output, $"weft/interrupts/{Measured.Triple}/release/{name}"), null));
     }
 
     // ---- Tables ----

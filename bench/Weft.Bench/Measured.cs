@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Weft.Core;
+using Weft.RealPrograms;
 
 namespace Weft.Bench;
 
@@ -9,6 +10,11 @@ internal readonly record struct Cost(double Wall, double Cpu);
 
 internal static partial class Measured
 {
+    /// <summary>Where Weft puts what it builds for this machine.</summary>
+    public const string Triple = "x86_64-unknown-linux-gnu";
+
+    public static readonly string Weft = Path.Combine(DebianSource.Folder, "../weft/weft");
+
     /// <summary>Runs a command that has to succeed, its output thrown away.</summary>
     public static Cost Run(string program, IReadOnlyList<string> arguments, string folder, IReadOnlyDictionary<string, string?>? environment = null)
     {
