@@ -3,6 +3,7 @@ using Weft.Cli.Ci;
 using Weft.Cli.Commands;
 using Weft.Interrupts;
 using Weft.Metering;
+using Weft.Tracing;
 using Weft.Toolchain;
 using Weft.Toolchain.Cargo;
 using Weft.Toolchain.Clang;
@@ -17,7 +18,7 @@ namespace Weft.Cli;
 internal static class Roles
 {
     /// <summary>Every instrument, in the order they are woven: metering brings its count up to date at the points that interrupts mark.</summary>
-    public static InstrumentSet Instruments { get; } = new([new InterruptsInstrument(), new MeteringInstrument()]);
+    public static InstrumentSet Instruments { get; } = new([new InterruptsInstrument(), new MeteringInstrument(), new TracingInstrument()]);
 
     /// <summary>Names the program answers to beside its own; the build and <c>weft install</c> link them.</summary>
     public static IReadOnlyList<string> PublicNames { get; } = ["cargo-weft", "weft-cc", "weft-c++", .. CiCommands.Names];

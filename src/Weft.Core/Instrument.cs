@@ -17,7 +17,8 @@ public enum Stage
 /// <param name="Default">Value when nobody says anything.</param>
 /// <param name="Values">The values allowed; empty when any text is.</param>
 /// <param name="Description">One line for <c>--help</c>.</param>
-public sealed record InstrumentOption(string Name, string Default, IReadOnlyList<string> Values, string Description);
+/// <param name="IsFile">The value names a file; what the instrument sees is its content, so that a build depends on nothing else.</param>
+public sealed record InstrumentOption(string Name, string Default, IReadOnlyList<string> Values, string Description, bool IsFile = false);
 
 /// <summary>One instrument: one class, one method over a module.</summary>
 public interface IInstrument
@@ -41,6 +42,9 @@ public interface IInstrument
 
     /// <summary>Weaves the instrument into a module. Must leave a module that passes LLVM's verifier, and be a pure function of its inputs.</summary>
     void Weave(Module module, WeaveContext context);
+
+    /// <summary>Works, in place, on the object file that the code generator made of a woven module. False when nothing was to be done.</summary>
+    bool Finish(byte[] objectFile) => false;
 }
 
 /// <summary>What a build asked of one instrument.</summary>

@@ -102,7 +102,10 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
     {
         if (weave) WeaveStage(module, Stage.Back, timings);
         if (settings.Sections) Sections.Assign(module);
-        using (timings.Measure("emit")) return machine.Emit(module, settings.Emit);
+        byte[] emitted;
+        using (timings.Measure("emit")) emitted = machine.Emit(module, settings.Emit);
+        if (weave && settings.Emit == EmitKind.Object) weaving.Finish(emitted);
+        return emitted;
     }
 
     private void WeaveStage(Module module, Stage stage, Timings timings)

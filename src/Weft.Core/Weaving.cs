@@ -41,6 +41,9 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
                 instrument.Weave(module, new WeaveContext(stage, optimised, settings));
     }
 
+    /// <summary>What the instruments have to do to the object file of a woven module.</summary>
+    public bool Finish(byte[] objectFile) => Instruments.Aggregate(false, (changed, instrument) => instrument.Finish(objectFile) | changed);
+
     private InstrumentSettings SettingsOf(IInstrument instrument) => new(name => OptionValue(instrument, name), name => Instruments.Any(i => i.Name == name));
 
     private string OptionValue(IInstrument instrument, string name) =>

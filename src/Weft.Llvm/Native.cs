@@ -166,6 +166,17 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMGetModuleDataLayout(nint module);
     [LibraryImport(Library)] internal static partial uint LLVMGetVectorSize(nint vector);
     [LibraryImport(Library)] internal static partial uint LLVMGetMDKindIDInContext(nint context, byte* name, uint length);
+    [LibraryImport(Library)] internal static partial void LLVMGlobalSetMetadata(nint global, uint kind, nint node);
+    [LibraryImport(Library)] internal static partial uint LLVMDISubprogramGetLine(nint subprogram);
+    [LibraryImport(Library)] internal static partial nint LLVMDIScopeGetFile(nint scope);
+    [LibraryImport(Library)] internal static partial byte* LLVMDIFileGetFilename(nint file, out uint length);
+    [LibraryImport(Library)] internal static partial byte* LLVMDIFileGetDirectory(nint file, out uint length);
+    [LibraryImport(Library)] internal static partial nint LLVMConstPtrToInt(nint value, nint type);
+    [LibraryImport(Library)] internal static partial nint LLVMConstSub(nint left, nint right);
+    [LibraryImport(Library)] internal static partial nint LLVMConstTrunc(nint value, nint type);
+    [LibraryImport(Library)] internal static partial nint LLVMGetReturnType(nint function);
+    [LibraryImport(Library)] internal static partial uint LLVMCountParamTypes(nint function);
+    [LibraryImport(Library)] internal static partial void LLVMGetParamTypes(nint function, nint* types);
     [LibraryImport(Library)] internal static partial nint LLVMGetMetadata(nint instruction, uint kind);
     [LibraryImport(Library)] internal static partial void LLVMSetMetadata(nint instruction, uint kind, nint node);
     [LibraryImport(Library)] internal static partial uint LLVMGetMDNodeNumOperands(nint node);

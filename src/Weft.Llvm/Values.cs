@@ -41,6 +41,20 @@ public readonly record struct LlvmType(nint Handle)
 
     public Value Null => new(Native.LLVMConstNull(Handle));
 
+    /// <summary>Of a function type.</summary>
+    public LlvmType Result => new(Native.LLVMGetReturnType(Handle));
+
+    /// <summary>Of a function type.</summary>
+    public unsafe IReadOnlyList<LlvmType> Parameters
+    {
+        get
+        {
+            var types = new LlvmType[Native.LLVMCountParamTypes(Handle)];
+            fixed (LlvmType* first = types) Native.LLVMGetParamTypes(Handle, (nint*)first);
+            return types;
+        }
+    }
+
     public static unsafe LlvmType Function(LlvmType result, params ReadOnlySpan<LlvmType> parameters)
     {
         fixed (LlvmType* first = parameters) return new(Native.LLVMFunctionType(result.Handle, (nint*)first, (uint)parameters.Length, 0));
@@ -166,6 +180,16 @@ public readonly unsafe record struct GlobalVariable(nint Handle)
 
     public bool HasComdat => Native.LLVMGetComdat(Handle) != 0;
 
+    /// <summary>Ties the variable to a function: the linker keeps or drops, and deduplicates, both together.</summary>
+    public void AttachTo(LlvmContext context, Function function)
+    {
+        if (Native.LLVMGetComdat(function.Handle) is var comdat and not 0) Native.LLVMSetComdat(Handle, comdat);
+        uint kind;
+        fixed (byte* name = "associated"u8) kind = Native.LLVMGetMDKindIDInContext(context.Handle, name, 10);
+        var owner = Native.LLVMValueAsMetadata(function.Handle);
+        Native.LLVMGlobalSetMetadata(Handle, kind, Native.LLVMMDNodeInContext2(context.Handle, &owner, 1));
+    }
+
     public Linkage Linkage
     {
         get => (Linkage)Native.LLVMGetLinkage(Handle);
@@ -243,6 +267,18 @@ public readonly unsafe record struct Function(nint Handle)
 
     /// <summary>The function's debug scope, or 0.</summary>
     public nint Subprogram => Native.LLVMGetSubprogram(Handle);
+
+    /// <summary>Source file and line, when the front end was asked for debug information.</summary>
+    public (string File, int Line)? Source
+    {
+        get
+        {
+            if (Subprogram is not (var scope and not 0) || Native.LLVMDIScopeGetFile(scope) is not (var file and not 0)) return null;
+            var name = Native.LLVMDIFileGetFilename(file, out var length);
+            var folder = Native.LLVMDIFileGetDirectory(file, out var folderLength);
+            return (System.IO.Path.Combine(LlvmLibrary.Text(folder, folderLength), LlvmLibrary.Text(name, length)), (int)Native.LLVMDISubprogramGetLine(scope));
+        }
+    }
 
     public BlockList Blocks => new(Handle);
 

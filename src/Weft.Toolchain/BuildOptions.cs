@@ -78,8 +78,8 @@ public sealed record BuildOptions
     private static string[] Words(string? text) => text?.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
 
     private static string Checked(IInstrument instrument, InstrumentOption option, string value) =>
-        option.Values.Count == 0 || option.Values.Contains(value)
-            ? value
+        option.IsFile ? System.Text.Encoding.UTF8.GetString(AtomicFile.Read(value))
+            : option.Values.Count == 0 || option.Values.Contains(value) ? value
             : throw WeftException.Usage($"--{instrument.Name}-{option.Name}: '{value}' is not one of {string.Join(", ", option.Values)}");
 }
 

@@ -19,12 +19,15 @@ public sealed class Runtime(LoweringCache cache)
     /// <summary>Object files with the runtime of the given instruments, for the target that the compiler and its arguments name.</summary>
     /// <param name="compiler">A C compiler driver (cc, gcc, clang).</param>
     /// <param name="targetArguments">Arguments that choose the target (<c>--target=</c>, <c>--sysroot=</c>, <c>-m32</c>).</param>
-    /// <param name="instruments">Names of the woven instruments: a runtime file carries the name of its instrument.</param>
+    /// <param name="instruments">Names of the woven instruments: NAME.c, NAME_*.c and NAME_*.S are theirs.</param>
     public IReadOnlyList<string> Objects(string compiler, IReadOnlyList<string> targetArguments, IEnumerable<string> instruments)
     {
-        var sources = instruments.Append("support").Select(name => Path.Combine(Folder, name + ".c")).Where(File.Exists).ToList();
+        var sources = instruments.Append("support").SelectMany(SourcesOf).ToList();
         return [.. sources.Select(source => Compile(compiler, targetArguments, source))];
     }
+
+    private static IEnumerable<string> SourcesOf(string name) =>
+        Directory.EnumerateFiles(Folder, name + "*").Where(f => Path.GetExtension(f) is ".c" or ".S" && Path.GetFileName(f) is var file && (file == name + ".c" || file.StartsWith(name + "_", StringComparison.Ordinal))).Order(StringComparer.Ordinal);
 
     private string Compile(string compiler, IReadOnlyList<string> targetArguments, string source)
     {
@@ -34,6 +37,7 @@ public sealed class Runtime(LoweringCache cache)
         var temporary = $"{path}.{Environment.ProcessId}.tmp.o";
         Prepare(folder);
         List<string> arguments = [.. targetArguments, "-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-g0", "-I", IncludeFolder, "-c", source, "-o", temporary];
+        if (Path.GetFileName(source).StartsWith("tracing", StringComparison.Ordinal)) arguments.Insert(0, "-mgeneral-regs-only"); // see runtime/tracing_internal.h
         var result = ChildProcess.Capture(compiler, arguments);
         if (result.ExitCode != 0)
             throw new WeftException($"the runtime does not compile with '{compiler}':\n{result.Errors.TrimEnd()}", "Weft needs a C compiler and the C library's headers for the target");

@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Weft.Core;
+using Weft.Llvm;
+using Weft.Toolchain;
 
 namespace Weft.Cli.Commands;
 
@@ -11,6 +13,7 @@ internal static class CommandLine
     public static int Run(string[] arguments)
     {
         if (arguments is []) arguments = ["--help"];
+        Demangler.OtherLibraries = () => LlvmLocator.Installed().OrderByDescending(l => l.Major).Select(l => l.Path);
         if (arguments is ["--version" or "-V"]) return VersionCommand.Run();
         return Invoke(Root(), arguments);
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Weft.Llvm;
 using Weft.Metering;
 
 namespace Weft.Cli.Commands;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Weft.Core;
+using Weft.Llvm;
 using Weft.Metering;
 
 namespace Weft.Cli.Commands;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Weft.Core;
 using Weft.Interrupts;
+using Weft.Llvm;
 
 namespace Weft.Cli.Profile;
 

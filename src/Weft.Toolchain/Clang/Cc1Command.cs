@@ -77,6 +77,9 @@ internal sealed class Cc1Command
     /// <summary>Ends in something that is linked, so that BACK instruments have to have worked on it.</summary>
     public bool EndsInCode => Action is "-emit-obj" or "-S" || IsLto;
 
+    /// <summary>Ends in an object file.</summary>
+    public bool MakesObject => Action == "-emit-obj";
+
     /// <summary>The step writes nothing but its output, and reads nothing but its input.</summary>
     public bool IsPure => !arguments.Any(a => SideFiles.Any(s => a.StartsWith(s, StringComparison.Ordinal)));
 

@@ -65,7 +65,14 @@ internal sealed class CompileStep
     {
         var optimised = session.Folder.File("optimised.bc");
         if (Clang("optimise", optimise(optimised)) is var exit and not 0) return exit;
-        return Clang("emit", command.Emit(Store(AtomicFile.Read(optimised), Stage.Back), output));
+        if (Clang("emit", command.Emit(Store(AtomicFile.Read(optimised), Stage.Back), output)) is var failed and not 0) return failed;
+        return command.MakesObject && File.Exists(output) ? FinishObject() : 0;
+    }
+
+    private int FinishObject()
+    {
+        var content = AtomicFile.Read(output);
+        return session.Weaving.Finish(content) ? Store(content) : 0;
     }
 
     private IrFile Store(byte[] bitcode, Stage stage) => IrFile.Store(command.Input, Weave(bitcode, stage), session.Folder);

@@ -1,21 +1,24 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.RegularExpressions;
-using Weft.Toolchain;
 
-namespace Weft.Cli;
+namespace Weft.Llvm;
 
 /// <summary>
-/// Symbols as people write them: C++ and Rust's older scheme by libstdc++, Rust's newer one by libLLVM. A name that neither
-/// understands, or a library that is not there, leaves the name as it is.
+/// Symbols as people write them, by libLLVM's demanglers: that of the toolchain at work, or else one that is installed; C++
+/// and Rust's older scheme by libstdc++ where there is none. A name that nobody understands stays as it is.
 /// </summary>
-internal static unsafe partial class Demangler
+public static unsafe partial class Demangler
 {
-    // llvm::rustDemangle(std::string_view): the view is two registers on every 64-bit target.
-    private const string RustFunction = "_ZN4llvm12rustDemangleESt17basic_string_viewIcSt11char_traitsIcEE";
+    // llvm::rustDemangle(std::string_view), llvm::itaniumDemangle(std::string_view, bool): the view is two registers on
+    // every 64-bit target.
+    private const string RustFunction = "_ZN4llvm12rustDemangleESt17basic_string_viewIcSt11char_traitsIcEE", ItaniumFunction = "_ZN4llvm15itaniumDemangleESt17basic_string_viewIcSt11char_traitsIcEEb";
 
     private static readonly Lazy<nint> Itanium = new(() => NativeLibrary.TryLoad("libstdc++.so.6", out var library) && NativeLibrary.TryGetExport(library, "__cxa_demangle", out var function) ? function : 0);
-    private static readonly Lazy<nint> Rust = new(FindRust);
+    private static readonly Lazy<nint> Llvm = new(FindLlvm);
+
+    /// <summary>Files of LLVM libraries to try, best first, in a process that has loaded none.</summary>
+    public static Func<IEnumerable<string>>? OtherLibraries { get; set; }
 
     public static string Demangle(string symbol)
     {
@@ -27,21 +30,25 @@ internal static unsafe partial class Demangler
 
     private static string? ByItanium(string symbol)
     {
-        if (Itanium.Value == 0) return null;
-        fixed (byte* text = Encoding.UTF8.GetBytes(symbol + '\0'))
+        var bytes = Encoding.UTF8.GetBytes(symbol + '\0');
+        fixed (byte* text = bytes)
         {
             int status;
-            var name = Take(((delegate* unmanaged[Cdecl]<byte*, byte*, nuint*, int*, byte*>)Itanium.Value)(text, null, null, &status));
+            string? name = null;
+            if (Llvm.Value != 0 && NativeLibrary.TryGetExport(Llvm.Value, ItaniumFunction, out var function))
+                name = Take(((delegate* unmanaged[Cdecl]<nuint, byte*, byte, byte*>)function)((nuint)bytes.Length - 1, text, 1));
+            else if (Itanium.Value != 0)
+                name = Take(((delegate* unmanaged[Cdecl]<byte*, byte*, nuint*, int*, byte*>)Itanium.Value)(text, null, null, &status));
             return name != null && OldRust().Match(name) is { Success: true } match ? Unescape(match.Groups[1].Value) : name;
         }
     }
 
     private static string? ByRust(string symbol)
     {
-        if (Rust.Value == 0) return null;
+        if (Llvm.Value == 0 || !NativeLibrary.TryGetExport(Llvm.Value, RustFunction, out var function)) return null;
         var bytes = Encoding.UTF8.GetBytes(symbol);
         fixed (byte* text = bytes)
-            return Take(((delegate* unmanaged[Cdecl]<nuint, byte*, byte*>)Rust.Value)((nuint)bytes.Length, text));
+            return Take(((delegate* unmanaged[Cdecl]<nuint, byte*, byte*>)function)((nuint)bytes.Length, text));
     }
 
     private static string? Take(byte* text)
@@ -70,12 +77,12 @@ internal static unsafe partial class Demangler
         return text.Replace("::_<", "::<").Replace("..", "::") is var dotted && dotted.StartsWith("_<", StringComparison.Ordinal) ? dotted[1..] : dotted;
     }
 
-    private static nint FindRust()
+    private static nint FindLlvm()
     {
-        if (!Environment.Is64BitProcess) return 0;
-        foreach (var (path, _) in LlvmLocator.Installed().OrderByDescending(l => l.Major))
-            if (NativeLibrary.TryLoad(path, out var library) && NativeLibrary.TryGetExport(library, RustFunction, out var function))
-                return function;
+        if (LlvmLibrary.Path != null) return NativeLibrary.Load(LlvmLibrary.Path);
+        foreach (var path in OtherLibraries?.Invoke() ?? [])
+            if (NativeLibrary.TryLoad(path, out var library) && NativeLibrary.TryGetExport(library, RustFunction, out _))
+                return library;
         return 0;
     }
 

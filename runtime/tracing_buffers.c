@@ -1,0 +1,566 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The slow half of recording: threads' buffers, which are pieces of the trace file mapped into memory. The fast half is in
+// tracing_x86_64.S and tracing_aarch64.S: it takes the next place in the block at hand. Code here runs between a function
+// and its caller, possibly in a signal handler: no libc, no errno, no vector registers, all signals blocked.
+//
+// Behind each buffer lies a block's worth of memory that is in no file. When a record's place is the first behind a block,
+// a signal handler may write more records there before the slow half gets to run; those are moved to where they belong.
+
+#include "tracing_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#define LARGEST_EXTENT ((size_t)1 << 20)
+#define MAGIC 0x42544657u
+#define POOL ((size_t)16 << 20)
+
+const uint64_t *weft_tracing_tick = &__weft_tracing_process_v1.tick;
+
+struct block_header {
+    uint32_t magic;
+    uint16_t kind, zero;
+    uint32_t thread, id;
+    uint64_t sequence, clock;
+    uint32_t used, reserved;
+    char name[16];
+    uint64_t reserved2;
+};
+
+_Static_assert(sizeof(struct block_header) == BLOCK_HEADER, "the header is part of the file's format");
+
+// ---- Clocks ----
+
+uint64_t weft_tracing_monotonic(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now); // the vDSO's: no system call
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t weft_tracing_clock(void)
+{
+    if (process->clock_kind == 2)
+        return weft_tracing_monotonic();
+#if defined(__x86_64__)
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+#else
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#endif
+}
+
+void weft_tracing_calibrate(void)
+{
+    if (!process->header)
+        return;
+    *(volatile uint64_t *)(process->header + 56) = weft_tracing_clock();
+    *(volatile uint64_t *)(process->header + 64) = weft_tracing_monotonic();
+}
+
+// ---- The process's parts: rarely touched, under a lock that signal handlers cannot meet ----
+
+static void lock(void)
+{
+    while (__atomic_exchange_n(&process->spin, 1, __ATOMIC_ACQUIRE))
+        raw_syscall(SYS_sched_yield);
+}
+
+static void unlock(void)
+{
+    __atomic_store_n(&process->spin, 0, __ATOMIC_RELEASE);
+}
+
+static void block_signals(uint64_t *saved)
+{
+    uint64_t all = ~(uint64_t)0;
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, saved, sizeof all);
+}
+
+static void restore_signals(const uint64_t *saved)
+{
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, saved, 0, sizeof *saved);
+}
+
+static void set_state(uint32_t bit)
+{
+    if (process->header)
+        __atomic_fetch_or((uint32_t *)(process->header + 88), bit, __ATOMIC_RELAXED);
+}
+
+static void say_once(uint32_t bit, const char *text)
+{
+    if (!(__atomic_fetch_or(&process->complained, bit, __ATOMIC_RELAXED) & bit))
+        raw_syscall(SYS_write, 2, text, text_length(text));
+}
+
+static void *map(size_t size, int protection, int flags, int descriptor, uint64_t offset, void *at)
+{
+    long result = raw_syscall(SYS_mmap, at, size, protection, flags, descriptor, offset);
+    return result < 0 && result > -4096 ? NULL : (void *)result;
+}
+
+static const char zeros[4096];
+
+/// Room in the file that is really there: a mapping of a hole in a full disk would end the program.
+static int grow(uint64_t offset, uint64_t size)
+{
+    long result = raw_syscall(SYS_fallocate, process->descriptor, 0, offset, size);
+    if (result != -EOPNOTSUPP && result != -ENOSYS)
+        return (int)result;
+    for (uint64_t at = 0; at < size; at += 4096) {
+        result = raw_syscall(SYS_pwrite64, process->descriptor, zeros, sizeof zeros, offset + at);
+        if (result != 4096)
+            return result < 0 ? (int)result : -ENOSPC;
+    }
+    return 0;
+}
+
+static int take(uint64_t size, uint64_t *offset)
+{
+    if (process->file_end + size > process->size_limit) {
+        set_state(4);
+        say_once(1, "weft: tracing: the trace has reached its size limit and is complete up to here; WEFT_TRACING_SIZE sets a larger one, WEFT_TRACING_RING keeps the latest events instead\n");
+        return -EFBIG;
+    }
+    int error = grow(process->file_end, size);
+    if (error) {
+        set_state(2);
+        say_once(2, error == -ENOSPC || error == -EDQUOT ? "weft: tracing: the disk is full: events are being lost\n" : "weft: tracing: the trace file cannot grow: events are being lost\n");
+        return error;
+    }
+    *offset = process->file_end;
+    process->file_end += size;
+    return 0;
+}
+
+char *weft_tracing_map_block(uint64_t *offset)
+{
+    uint64_t saved;
+    block_signals(&saved);
+    lock();
+    int error = take(BLOCK, offset);
+    unlock();
+    restore_signals(&saved);
+    return error ? NULL : map(BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, process->descriptor, *offset, NULL);
+}
+
+// ---- The file ----
+
+/// The pattern with %p and %n replaced, and a number behind it from the second try on.
+static int file_name(char *to, size_t size, unsigned attempt)
+{
+    size_t used = 0;
+    char number[24];
+    for (const char *from = process->tables->file_pattern; *from; from++) {
+        const char *text = from;
+        size_t length = 1;
+        if (from[0] == '%' && (from[1] == 'p' || from[1] == 'n')) {
+            text = from[1] == 'n' ? process->tables->program : weft_tracing_digits(number, (uint64_t)process->pid);
+            length = text_length(text);
+            from++;
+        }
+        if (used + length >= size)
+            return -ENAMETOOLONG;
+        copy_bytes(to + used, text, length);
+        used += length;
+    }
+    if (attempt) {
+        const char *text = weft_tracing_digits(number, attempt);
+        size_t length = text_length(text);
+        if (used + length + 1 >= size)
+            return -ENAMETOOLONG;
+        to[used++] = '.';
+        copy_bytes(to + used, text, length);
+        used += length;
+    }
+    to[used] = '\0';
+    return 0;
+}
+
+/// Creates the folders of a path, as far as they are missing.
+static void make_folders(char *path)
+{
+    for (char *at = path + 1; *at; at++)
+        if (*at == '/') {
+            *at = '\0';
+            raw_syscall(SYS_mkdirat, AT_FDCWD, path, 0777);
+            *at = '/';
+        }
+}
+
+static void fill_header(char *header)
+{
+    copy_bytes(header, "WEFTTRC", 8);
+    *(uint16_t *)(header + 8) = 1;
+    header[10] = ARCHITECTURE;
+    header[11] = (char)process->clock_kind;
+    *(uint32_t *)(header + 12) = BLOCK;
+    uint64_t *words = (uint64_t *)(header + 16);
+    words[0] = (uint64_t)process->pid;
+    words[1] = (uint64_t)raw_syscall(SYS_getppid);
+    words[2] = process->started;
+    words[3] = process->started_monotonic;
+    words[4] = process->started_wall;
+    words[7] = process->frequency;
+    *(uint32_t *)(header + 92) = process->ring ? 1 : 0;
+    *(uint64_t *)(header + 96) = process->cost;
+    raw_syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", header + 256, 4095);
+    int arguments = (int)raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    if (arguments >= 0) {
+        raw_syscall(SYS_read, arguments, header + 8192, 8191);
+        raw_syscall(SYS_close, arguments);
+    }
+}
+
+/// Creates the process's trace file. 0 or a negative errno value; also safe in a signal handler or a forked child.
+int weft_tracing_open_file(void)
+{
+    long descriptor = -EEXIST;
+    for (unsigned attempt = 0; descriptor == -EEXIST && attempt < 1000; attempt++) {
+        int error = file_name(process->tables->file_path, sizeof process->tables->file_path, attempt);
+        if (error)
+            return error;
+        make_folders(process->tables->file_path);
+        descriptor = raw_syscall(SYS_openat, AT_FDCWD, process->tables->file_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    }
+    if (descriptor < 0)
+        return (int)descriptor;
+    process->descriptor = (int)descriptor;
+    process->file_end = BLOCK;
+    int error = grow(0, BLOCK);
+    char *header = error ? NULL : map(BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, process->descriptor, 0, NULL);
+    if (!header) {
+        raw_syscall(SYS_unlinkat, AT_FDCWD, process->tables->file_path, 0);
+        raw_syscall(SYS_close, process->descriptor);
+        return error ? error : -ENOMEM;
+    }
+    fill_header(header);
+    process->header = header;
+    weft_tracing_calibrate();
+    return 0;
+}
+
+// ---- A process after fork() ----
+
+/// A file of the child's own with what the parent had described; its events stay the parent's. The name is the parent's
+/// pattern with this process's id.
+static void begin_child(void)
+{
+    int parent = process->descriptor;
+    char *header = process->header;
+    process->pid = (pid_t)raw_syscall(SYS_getpid);
+    process->forked = 0;
+    process->header = NULL;
+    process->buffers = process->recycle = NULL;
+    process->metadata = NULL; // the parent goes on with its own
+    process->threads = 0;
+    if (!process->recording || weft_tracing_open_file() != 0) {
+        process->recording = 0;
+        return;
+    }
+    for (uint64_t i = 0; i < process->metadata_blocks && i < METADATA_BLOCKS; i++) {
+        uint64_t to = 0;
+        char *block = map(BLOCK, PROT_READ, MAP_SHARED, parent, process->tables->metadata_at[i], NULL);
+        if (!block || take(BLOCK, &to) != 0)
+            break;
+        raw_syscall(SYS_pwrite64, process->descriptor, block, BLOCK, to);
+        raw_syscall(SYS_munmap, block, BLOCK);
+        process->tables->metadata_at[i] = to;
+    }
+    raw_syscall(SYS_munmap, header, BLOCK);
+    raw_syscall(SYS_close, parent);
+}
+
+// ---- Buffers ----
+
+static struct weft_tracing_buffer *new_buffer(void)
+{
+    if (!process->pool || process->pool == process->pool_end) {
+        process->pool = map(POOL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, NULL);
+        process->pool_end = process->pool ? process->pool + POOL / sizeof *process->pool : NULL;
+    }
+    return process->pool ? process->pool++ : NULL;
+}
+
+static void unmap_extent(struct weft_tracing_buffer *buffer)
+{
+    if (buffer->mapping)
+        raw_syscall(SYS_munmap, buffer->mapping, buffer->mapping_size);
+    buffer->mapping = NULL;
+    buffer->base = NULL;
+}
+
+/// Maps `size` bytes of the file, or of nothing, at a multiple of BLOCK, with a block of memory behind.
+static int map_extent(struct weft_tracing_buffer *buffer, size_t size, int descriptor, uint64_t offset)
+{
+    size_t room = size + 2 * BLOCK;
+    char *mapping = map(room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, NULL);
+    if (!mapping)
+        return -1;
+    char *base = (char *)(((uintptr_t)mapping + BLOCK - 1) & ~(BLOCK - 1));
+    if (descriptor >= 0 && !map(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, descriptor, offset, base)) {
+        raw_syscall(SYS_munmap, mapping, room);
+        return -1;
+    }
+    unmap_extent(buffer);
+    buffer->mapping = mapping;
+    buffer->mapping_size = room;
+    buffer->base = base;
+    buffer->size = size;
+    buffer->discards = descriptor < 0;
+    return 0;
+}
+
+static void next_extent(struct weft_tracing_buffer *buffer)
+{
+    size_t size = process->ring ? process->ring : buffer->base && !buffer->discards ? buffer->size * 2 : BLOCK;
+    if (size > LARGEST_EXTENT && !process->ring)
+        size = LARGEST_EXTENT;
+    uint64_t offset = 0;
+    lock();
+    int error = process->recording ? take(size, &offset) : -EIO;
+    if (error && size > BLOCK && process->recording)
+        error = take(size = BLOCK, &offset);
+    unlock();
+    if (!error && map_extent(buffer, size, process->descriptor, offset) == 0)
+        return;
+    if (buffer->discards && buffer->base)
+        return; // again
+    if (map_extent(buffer, BLOCK, -1, 0) != 0) {
+        buffer->base = process->sink;
+        buffer->size = BLOCK;
+        buffer->discards = 1;
+    }
+}
+
+/// The buffer of a thread that is gone, if one comes up within a few looks; its block ends where it stopped.
+static struct weft_tracing_buffer *recycled(pid_t id)
+{
+    for (int looks = 0; looks < 4; looks++) {
+        struct weft_tracing_buffer *buffer = process->recycle ? process->recycle : process->buffers;
+        if (!buffer)
+            return NULL;
+        process->recycle = buffer->next;
+        if (!buffer->discards && (buffer->owner == id || raw_syscall(SYS_tgkill, process->pid, buffer->owner, 0) == -ESRCH)) {
+            buffer->owner = id;
+            return buffer;
+        }
+    }
+    return NULL;
+}
+
+static void begin_block(struct weft_tracing_buffer *buffer, uint64_t clock)
+{
+    struct block_header *header = (struct block_header *)buffer->block;
+    header->magic = 0;
+    if (process->ring)
+        clear_bytes(buffer->block, BLOCK);
+    header->kind = 1;
+    header->thread = buffer->thread;
+    header->id = (uint32_t)buffer->owner;
+    header->sequence = ++buffer->sequence;
+    header->clock = clock;
+    raw_syscall(SYS_prctl, PR_GET_NAME, header->name);
+    __atomic_store_n(&header->magic, MAGIC, __ATOMIC_RELEASE);
+}
+
+static void finish_block(struct weft_tracing_buffer *buffer)
+{
+    if (!buffer->discards) {
+        ((struct block_header *)buffer->block)->used = BLOCK;
+        return;
+    }
+    buffer->lost += BLOCK / 8;
+    if (process->header)
+        __atomic_fetch_add((uint64_t *)(process->header + 80), BLOCK / 8, __ATOMIC_RELAXED);
+}
+
+/// Moves on to the next block, wherever that is.
+static void next_block(struct weft_tracing_buffer *buffer, uint64_t clock)
+{
+    int kept = buffer->base && !buffer->discards;
+    if (kept && buffer->block + BLOCK < buffer->base + buffer->size) {
+        buffer->block += BLOCK;
+    } else if (kept && process->ring) {
+        buffer->block = buffer->base;
+        set_state(8);
+    } else {
+        next_extent(buffer);
+        buffer->block = buffer->base;
+    }
+    begin_block(buffer, clock);
+    if ((buffer->sequence & 15) == 1)
+        weft_tracing_calibrate();
+}
+
+static void attach(uint64_t clock)
+{
+    pid_t id = (pid_t)raw_syscall(SYS_gettid);
+    if (process->forked)
+        begin_child();
+    lock();
+    struct weft_tracing_buffer *buffer = recycled(id);
+    int fresh = !buffer;
+    if (fresh && (buffer = new_buffer()) != NULL) {
+        buffer->next = process->buffers;
+        buffer->owner = id;
+        process->buffers = buffer;
+    }
+    if (buffer) {
+        buffer->thread = ++process->threads;
+        buffer->sequence = 0;
+    }
+    unlock();
+    if (!buffer)
+        return;
+    next_block(buffer, clock);
+    self->buffer = buffer;
+    self->high = (uint32_t)(clock >> 32);
+    self->cursor = buffer->block + BLOCK_HEADER;
+}
+
+// ---- Records ----
+
+static void store(char *place, uint32_t word, uint32_t second)
+{
+    ((uint32_t *)place)[0] = word;
+    ((uint32_t *)place)[1] = second;
+}
+
+static uint32_t other(uint32_t type, uint32_t argument)
+{
+    return argument << WEFT_TRACING_ARGUMENT_SHIFT | type << WEFT_TRACING_TYPE_SHIFT | WEFT_TRACING_OTHER;
+}
+
+static void store_event(char *place, uint32_t word, uint64_t clock, uint64_t stack)
+{
+    store(place, word & ~(uint32_t)WEFT_TRACING_FRAMED, (uint32_t)clock);
+    if (word & WEFT_TRACING_FRAMED)
+        store(place + 8, WEFT_TRACING_FRAME_WORD, (uint32_t)stack);
+}
+
+/// Room for records that stay together, with signals blocked.
+static char *take_room(size_t size, uint64_t clock)
+{
+    struct weft_tracing_buffer *buffer = self->buffer;
+    char *place = self->cursor;
+    size_t left = (size_t)(buffer->block + BLOCK - place);
+    if (place < buffer->block + BLOCK_HEADER || left > BLOCK - BLOCK_HEADER || left < size) {
+        if (left >= 8 && left < size)
+            store(place, other(WEFT_TRACING_PAD_RECORD, (uint32_t)left - 8), 0);
+        finish_block(buffer);
+        next_block(buffer, clock);
+        if (buffer->lost && !buffer->discards) {
+            store(buffer->block + BLOCK_HEADER, other(WEFT_TRACING_LOST_RECORD, 0), buffer->lost);
+            buffer->lost = 0;
+            self->cursor = buffer->block + BLOCK_HEADER + 8;
+        } else {
+            self->cursor = buffer->block + BLOCK_HEADER;
+        }
+        place = self->cursor;
+    }
+    self->cursor = place + size;
+    return place;
+}
+
+static void turn_clock(uint64_t clock)
+{
+    if (self->high == (uint32_t)(clock >> 32))
+        return;
+    self->high = (uint32_t)(clock >> 32);
+    store(take_room(8, clock), other(WEFT_TRACING_CLOCK_RECORD, 0), self->high);
+}
+
+/// A record's room lies at the start of a block that has not begun, or reaches into it; signal handlers may have put more
+/// behind it.
+static void cross(uint32_t word, uint64_t clock, uint64_t stack, char *place)
+{
+    struct weft_tracing_buffer *buffer = self->buffer;
+    size_t size = word & WEFT_TRACING_FRAMED ? 16 : 8;
+    char *end = buffer->block + BLOCK;
+    char *stash = place + size;
+    size_t stashed = (size_t)(self->cursor - stash);
+    if (place + 8 == end && size == 16) {
+        store(place, other(WEFT_TRACING_PAD_RECORD, 0), 0);
+    } else if (place != end) { // a signal handler has moved on to another block since
+        store_event(take_room(size, clock), word, clock, stack);
+        return;
+    }
+    finish_block(buffer);
+    next_block(buffer, clock);
+    char *to = buffer->block + BLOCK_HEADER;
+    if (stashed > BLOCK - BLOCK_HEADER - 64)
+        stashed = 0;
+    // The new block may be the very memory that the stash is in: from the back.
+    for (size_t at = stashed; at; at -= 8)
+        *(volatile uint64_t *)(to + size + at - 8) = *(volatile uint64_t *)(stash + at - 8);
+    store_event(to, word, clock, stack);
+    self->cursor = to + size + stashed;
+}
+
+/// What the trampolines cannot do. `clock` is 0 for untimed events, `place` NULL when nothing has been reserved.
+void weft_tracing_slow(uint32_t word, uint64_t clock, uint64_t stack, char *place)
+{
+    uint64_t saved;
+    uint64_t timed = clock;
+    block_signals(&saved);
+    if (!timed)
+        timed = weft_tracing_clock();
+    if (!self->buffer || self->high == UINT32_MAX) {
+        attach(timed);
+        place = NULL;
+    }
+    if (!self->buffer) {
+        // Not even memory for a buffer: the next event tries again.
+    } else if (place) {
+        if (!clock)
+            self->high = (uint32_t)(timed >> 32);
+        cross(word, clock ? clock : timed, stack, place);
+    } else {
+        turn_clock(timed);
+        store_event(take_room(word & WEFT_TRACING_FRAMED ? 16 : 8, timed), word, clock, stack);
+    }
+    restore_signals(&saved);
+}
+
+/// Takes back the records that the thread wrote last, if nothing has been written behind them.
+int weft_tracing_take_back(const char *behind, size_t size)
+{
+    uint64_t saved;
+    int taken = 0;
+    block_signals(&saved);
+    if (self->buffer && self->cursor == behind && behind - size >= self->buffer->block + BLOCK_HEADER && behind <= self->buffer->block + BLOCK) {
+        self->cursor -= size;
+        for (size_t at = 0; at < size; at += 8)
+            *(volatile uint64_t *)(self->cursor + at) = 0;
+        taken = 1;
+    }
+    restore_signals(&saved);
+    return taken;
+}
+
+/// A record with its payload, from ordinary code. With a clock where `second` is UINT32_MAX.
+void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count)
+{
+    uint64_t saved, clock = weft_tracing_clock();
+    block_signals(&saved);
+    if (!self->buffer || self->high == UINT32_MAX)
+        attach(clock);
+    if (self->buffer) {
+        turn_clock(clock);
+        char *place = take_room(8 + 8 * (size_t)count, clock);
+        for (unsigned i = 0; i < count; i++)
+            ((uint64_t *)place)[1 + i] = payload[i];
+        store(place, word, second == UINT32_MAX ? (uint32_t)clock : second);
+    }
+    restore_signals(&saved);
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the files of the tracing runtime share. Every linked module (executable or shared object) carries a copy of all of
+// it; `struct weft_tracing_process` and the thread's state exist once in a process (STB_GNU_UNIQUE). The functions of all
+// copies are equivalent, except that trampolines must be within reach of the sleds that call them: a module uses its own.
+//
+// Everything is compiled for general registers only: it runs between a function and its caller, where vector registers
+// hold arguments and results.
+
+#ifndef WEFT_TRACING_INTERNAL_H
+#define WEFT_TRACING_INTERNAL_H
+
+#include "support.h"
+#include "tracing_abi.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <time.h>
+
+#define BLOCK ((size_t)WEFT_TRACING_BLOCK)
+#define BLOCK_HEADER 64u
+#define MODULES 1024u
+#define IDS (1u << 27)
+#define METADATA_BLOCKS 1024u // 64 MB of names
+#define PROCESS_BYTES 1024 // the size is part of version 1 of the object
+
+#define EXPORT __attribute__((weak, visibility("default")))
+
+#if defined(__x86_64__)
+#define ARCHITECTURE 1
+#elif defined(__aarch64__)
+#define ARCHITECTURE 2
+#else
+#error "tracing knows x86_64 and aarch64"
+#endif
+
+#pragma GCC visibility push(hidden)
+
+// ---- The thread's state, which trampolines use ----
+
+struct weft_tracing_buffer;
+struct shadows;
+
+struct weft_tracing_thread {
+    char *cursor;  ///< where the next record goes; at a multiple of BLOCK there is no block yet
+    uint32_t high; ///< upper half of the clock in effect; UINT32_MAX: the thread has no buffer yet
+    uint32_t spare;
+    struct weft_tracing_buffer *buffer;
+    struct shadows *shadows; ///< of tracing.c
+    uint64_t reserved[4];
+};
+
+extern __thread struct weft_tracing_thread __weft_tracing_v1 __attribute__((visibility("default"), tls_model("initial-exec")));
+
+// ---- Functions and modules ----
+
+enum { OFF, ON, DESCRIBED = 2 };
+
+struct weft_tracing_function {
+    uint32_t first_sled;
+    uint32_t sleds;
+    uint32_t types;
+    uint8_t flags;  ///< FRAMED_FUNCTION, DESCRIBED_FUNCTION
+    uint8_t clock;  ///< WEFT_TRACING_EXACT... while patched
+    uint8_t patched;
+    uint8_t spare;
+    const char *names; ///< its entry in the module's file (see FunctionNames.cs), or NULL
+    const char *symbol; ///< NUL-terminated, from the symbol table; NULL when there is none
+};
+
+enum { FRAMED_FUNCTION = 1, DESCRIBED_FUNCTION = 2 };
+
+struct weft_tracing_sled {
+    char *address;
+    uint32_t function; ///< index in the module
+    uint8_t kind;      ///< WEFT_TRACING_ENTRY, _EXIT, _TAIL_EXIT
+    uint8_t armed;     ///< the bytes behind its first instruction are ours
+    uint16_t spare;
+};
+
+/// One linked module. Lives in the process's table; its tables are made when they are first needed.
+struct weft_tracing_module {
+    const char *sleds, *sleds_end; ///< weft_trc_sleds of this module
+    const char *map, *map_end;     ///< LLVM's own xray_instr_map, of objects that Weft did not finish
+    const char *trampolines[3];    ///< by kind
+    uintptr_t bias;                ///< address in memory less address in the file
+    uint32_t first_id;
+    uint32_t function_count, sled_count;
+    uint32_t gone; ///< unloaded; its ids stay
+    struct weft_tracing_function *functions;
+    struct weft_tracing_sled *table;
+    const char *file; ///< its file, mapped
+    size_t file_size;
+    char *path;
+    char *low, *high; ///< the range of its sleds
+    uint8_t build_id[32];
+    uint32_t build_id_size;
+    uint32_t described; ///< its MODULE entry is in the file
+};
+
+/// A thread's buffer: a piece of the file, mapped, with room behind it for what signal handlers write past its end.
+struct weft_tracing_buffer {
+    struct weft_tracing_buffer *next;
+    char *mapping;
+    size_t mapping_size;
+    char *base; ///< aligned to BLOCK
+    size_t size;
+    char *block;
+    uint64_t sequence;
+    pid_t owner;
+    uint32_t thread; ///< index in the file
+    uint32_t discards; ///< there is no file behind it: what is written is lost
+    uint32_t lost;
+};
+
+struct weft_tracing_filters {
+    uint32_t active;
+    uint32_t depth;        ///< 0: any
+    uint64_t min_duration; ///< in ticks
+};
+
+/// Address space reserved once; pages come into being as they are touched.
+struct weft_tracing_tables {
+    char only[2048], never[2048];
+    char file_pattern[PATH_MAX];
+    char file_path[PATH_MAX];
+    char program[256];
+    uint64_t metadata_at[METADATA_BLOCKS]; ///< file offsets, for children to copy
+    struct weft_tracing_module modules[MODULES];
+};
+
+/// What the copies of the runtime in a process share; starts as zero.
+struct weft_tracing_process {
+    struct weft_lock lock; ///< settings, modules, patching, metadata; held in normal code and by control requests only
+    uint32_t spin;         ///< buffers and the file's growth; held for moments, with signals blocked
+    uint32_t prepared;
+    uint32_t recording; ///< there is a file to write to
+    uint32_t forked;    ///< the file is the parent's; the first event makes one of our own
+    int descriptor;
+    pid_t pid;
+    char *header; ///< block 0, mapped
+    uint64_t file_end;
+    uint64_t size_limit;
+    uint64_t ring; ///< bytes a thread, or 0
+    uint32_t threads;
+    uint32_t complained;
+    struct weft_tracing_buffer *buffers, *recycle;
+    struct weft_tracing_buffer *pool, *pool_end;
+    char *sink; ///< two blocks that nobody reads
+    char *metadata; ///< the metadata block at hand, mapped
+    uint32_t metadata_used;
+    uint64_t metadata_blocks;
+    uint32_t clock_kind;
+    uint32_t default_clock;
+    uint64_t frequency;
+    uint64_t tick; ///< the coarse clock
+    uint32_t ticking;
+    uint32_t module_count;
+    uint32_t next_id;
+    uint32_t name_count;
+    struct weft_tracing_tables *tables; ///< NULL: no memory at the start; then nothing is traced
+    uint64_t started, started_monotonic, started_wall;
+    uint64_t cost; ///< ticks an event
+    struct weft_tracing_filters filters;
+    uint32_t values; ///< arguments and results are recorded
+    uint32_t control_signal;
+    uint32_t adaptive; ///< percent, or 0
+    uint32_t switched_on; ///< functions, ever
+    void *handlers[6]; ///< __xray_set_handler() and its like
+};
+
+_Static_assert(sizeof(struct weft_tracing_process) <= PROCESS_BYTES, "the shared object has outgrown its reserve");
+_Static_assert(sizeof(struct weft_tracing_thread) == 64, "the state is part of the ABI");
+
+extern struct weft_tracing_process __weft_tracing_process_v1 __attribute__((visibility("default")));
+
+#define process (&__weft_tracing_process_v1)
+#define self (&__weft_tracing_v1)
+
+/// What a function is given, in the order of the registers, as weft_tracing_called() finds it.
+struct weft_tracing_registers {
+#if defined(__x86_64__)
+    uint64_t general[6]; ///< rdi, rsi, rdx, rcx, r8, r9
+    uint64_t result;     ///< rax
+    uint64_t stack;
+    uint64_t vector[8][2];
+#else
+    uint64_t general[8]; ///< x0 to x7; x0 is the result too
+    uint64_t indirect;   ///< x8
+    uint64_t stack;
+    uint64_t vector[8][2];
+#endif
+};
+
+// tracing_buffers.c
+extern const uint64_t *weft_tracing_tick;
+void weft_tracing_slow(uint32_t word, uint64_t clock, uint64_t stack, char *place);
+int weft_tracing_take_back(const char *behind, size_t size);
+void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count);
+int weft_tracing_open_file(void);
+char *weft_tracing_map_block(uint64_t *offset);
+void weft_tracing_calibrate(void);
+uint64_t weft_tracing_clock(void);
+uint64_t weft_tracing_monotonic(void);
+
+// tracing_modules.c
+int weft_tracing_load(struct weft_tracing_module *module);
+void weft_tracing_describe(struct weft_tracing_module *module, uint32_t function);
+void weft_tracing_name(const struct weft_tracing_function *function, const char **name, size_t *size, const char **symbol, size_t *symbol_size);
+int weft_tracing_matches(const char *patterns, const struct weft_tracing_function *function);
+void weft_tracing_write_metadata(uint32_t type, const void *head, size_t head_size, const char *const *texts, const size_t *sizes, unsigned count);
+
+// tracing_patch.c
+long weft_tracing_patch_one(struct weft_tracing_module *module, uint32_t function, int on, uint32_t clock);
+long weft_tracing_patch_module(struct weft_tracing_module *module, const uint8_t *selected, int on, uint32_t clock);
+
+// tracing.c
+uint32_t weft_tracing_served(uint32_t clock);
+long weft_tracing_switch(const char *globs, int on, uint32_t clock);
+int weft_tracing_begin_recording(void);
+void weft_tracing_note(uint32_t function, const char *text);
+void weft_tracing_called(uint32_t word, struct weft_tracing_registers *registers);
+
+// tracing_control.c
+void weft_tracing_listen(void);
+
+// tracing_unwind.c (installs itself by being linked)
+
+#pragma GCC visibility pop
+
+// ---- System calls that leave errno and vector registers alone ----
+
+static inline long weft_syscall6(long number, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__)
+    long result;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+    return result;
+#else
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+#endif
+}
+
+#define SYSCALL_5(n, a, b, c, d, e, f, ...) weft_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define raw_syscall(n, ...) SYSCALL_5(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+
+/// memcpy() of libc uses vector registers, and compilers make calls of it from loops.
+static inline void copy_bytes(void *to, const void *from, size_t size)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+#else
+    for (volatile char *t = to; size; size--)
+        *t++ = *(const char *)from, from = (const char *)from + 1;
+#endif
+}
+
+static inline void clear_bytes(void *to, size_t size)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(0) : "memory");
+#else
+    for (volatile uint64_t *t = to; size >= 8; size -= 8)
+        *t++ = 0;
+#endif
+}
+
+/// Writes a number into the end of 24 bytes and returns its first digit.
+static inline const char *weft_tracing_digits(char *buffer, uint64_t number)
+{
+    char *first = buffer + 23;
+    *first = '\0';
+    do
+        *--first = (char)('0' + number % 10);
+    while (number /= 10);
+    return first;
+}
+
+static inline size_t text_length(const char *text)
+{
+    size_t length = 0;
+    while (((const volatile char *)text)[length])
+        length++;
+    return length;
+}
+
+#endif

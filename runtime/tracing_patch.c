@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Switches sleds on and off in the running program. What a sled does is decided by its first instruction alone: "jump over
+// the rest" or the first of the rest. The rest is written before the sled is switched on for the first time, and what other
+// threads may be executing is changed by one aligned store:
+//
+//   x86_64   entry, tail exit   eb 09 / 41 ba   word:4 e8 distance:4
+//            exit               c3 2e / 41 ba   word:4 e9 distance:4
+//   aarch64  b #32 / nop        str x30, [sp, #-16]!; movz w17; movk w17; bl; ldr x30, [sp], #16; nop; nop
+//
+// A thread may be stopped anywhere inside a sled for any time. That is why the bytes behind the first instruction are not
+// written again: of the word only its lowest byte (clock, frame) may change, which one store does.
+
+#include "tracing_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static uint32_t word_of(const struct weft_tracing_module *module, const struct weft_tracing_sled *sled, uint32_t clock)
+{
+    const struct weft_tracing_function *function = &module->functions[sled->function];
+    uint32_t framed = sled->kind == WEFT_TRACING_ENTRY && function->flags & FRAMED_FUNCTION ? WEFT_TRACING_FRAMED : 0;
+    return (module->first_id + sled->function) << WEFT_TRACING_ID_SHIFT | framed | clock | sled->kind;
+}
+
+#if defined(__x86_64__)
+
+/// Not a sled as LLVM makes them: code that somebody has changed, or a kind that this runtime does not serve.
+static int is_foreign(const struct weft_tracing_sled *sled)
+{
+    const uint8_t *at = (const uint8_t *)sled->address;
+    return sled->kind > WEFT_TRACING_TAIL_EXIT || (uintptr_t)at & 1 || (sled->kind == WEFT_TRACING_EXIT ? at[0] != 0xc3 : at[0] != 0xeb || at[1] != 0x09);
+}
+
+static int arm(const struct weft_tracing_module *module, struct weft_tracing_sled *sled, uint32_t clock)
+{
+    char *at = sled->address;
+    uint32_t word = word_of(module, sled, clock);
+    if (sled->armed) {
+        *(volatile uint8_t *)(at + 2) = (uint8_t)word;
+        return 0;
+    }
+    intptr_t distance = module->trampolines[sled->kind] - (at + 11);
+    if (is_foreign(sled) || distance != (int32_t)distance)
+        return -1;
+    int32_t relative = (int32_t)distance;
+    __builtin_memcpy(at + 2, &word, 4);
+    at[6] = (char)(sled->kind == WEFT_TRACING_EXIT ? 0xe9 : 0xe8);
+    __builtin_memcpy(at + 7, &relative, 4);
+    sled->armed = 1;
+    return 0;
+}
+
+static void flip(const struct weft_tracing_sled *sled, int on)
+{
+    // mov $word, %r10d against jmp +9, or ret (whose second byte nothing reads).
+    uint16_t code = on ? 0xba41 : sled->kind == WEFT_TRACING_EXIT ? 0x2ec3 : 0x09eb;
+    __atomic_store_n((uint16_t *)sled->address, code, __ATOMIC_RELEASE);
+}
+
+static void publish(char *low, char *high)
+{
+    (void)low;
+    (void)high;
+}
+
+#else
+
+#define NOP 0xd503201fu
+#define OVER 0x14000008u // b #32
+
+static int arm(const struct weft_tracing_module *module, struct weft_tracing_sled *sled, uint32_t clock)
+{
+    uint32_t *at = (uint32_t *)sled->address;
+    uint32_t word = word_of(module, sled, clock);
+    uint32_t low = 0x52800011u | (word & 0xffff) << 5; // movz w17
+    if (sled->armed) {
+        __atomic_store_n(&at[2], low, __ATOMIC_RELEASE);
+        return 0;
+    }
+    intptr_t distance = module->trampolines[sled->kind] - (char *)&at[4];
+    if (sled->kind > WEFT_TRACING_TAIL_EXIT || at[0] != OVER || distance >= 1 << 27 || distance < -(1 << 27))
+        return -1;
+    at[1] = 0xf81f0ffeu; // str x30, [sp, #-16]!
+    at[2] = low;
+    at[3] = 0x72a00011u | word >> 16 << 5; // movk w17, lsl 16
+    at[4] = 0x94000000u | ((uint32_t)(distance >> 2) & 0x3ffffff);
+    at[5] = 0xf84107feu; // ldr x30, [sp], #16
+    at[6] = NOP;
+    at[7] = NOP;
+    sled->armed = 1;
+    return 0;
+}
+
+static void flip(const struct weft_tracing_sled *sled, int on)
+{
+    __atomic_store_n((uint32_t *)sled->address, on ? NOP : OVER, __ATOMIC_RELEASE);
+}
+
+static void publish(char *low, char *high)
+{
+    __builtin___clear_cache(low, high + 32);
+}
+
+#endif
+
+/// Makes the code of all sleds of a module writable, or no longer.
+static int protect(const struct weft_tracing_module *module, int protection)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t low = (uintptr_t)module->low & ~(page - 1), high = ((uintptr_t)module->high + 32 + page - 1) & ~(page - 1);
+    long result = raw_syscall(SYS_mprotect, low, high - low, protection);
+    return result < 0 ? (int)-result : 0;
+}
+
+static int apply(struct weft_tracing_module *module, uint32_t index, int on, uint32_t clock)
+{
+    struct weft_tracing_function *function = &module->functions[index];
+    if (function->patched == on && (!on || function->clock == clock))
+        return 0;
+    struct weft_tracing_sled *sleds = &module->table[function->first_sled];
+    for (uint32_t i = 0; on && i < function->sleds; i++)
+        if (arm(module, &sleds[i], clock) != 0)
+            return 0; // all of a function's sleds or none
+    // Exits first when switching on, and last when switching off, so that what has begun ends too.
+    for (uint32_t i = 0; i < function->sleds; i++)
+        flip(&sleds[on ? function->sleds - 1 - i : i], on);
+    process->switched_on += (uint32_t)on;
+    function->patched = (uint8_t)on;
+    function->clock = (uint8_t)clock;
+    return 1;
+}
+
+/// One function, without making all of a module's code writable.
+long weft_tracing_patch_one(struct weft_tracing_module *module, uint32_t index, int on, uint32_t clock)
+{
+    const struct weft_tracing_function *function = &module->functions[index];
+    struct weft_tracing_module part = *module;
+    if (module->gone)
+        return 0;
+    part.low = part.high = module->table[function->first_sled].address;
+    for (uint32_t i = 1; i < function->sleds; i++) {
+        char *at = module->table[function->first_sled + i].address;
+        part.low = at < part.low ? at : part.low;
+        part.high = at > part.high ? at : part.high;
+    }
+    int error = protect(&part, PROT_READ | PROT_WRITE | PROT_EXEC);
+    if (error)
+        return -error;
+    if (on)
+        weft_tracing_describe(module, index);
+    int changed = apply(module, index, on, clock);
+    publish(part.low, part.high);
+    protect(&part, PROT_READ | PROT_EXEC);
+    return changed;
+}
+
+/// Switches the selected functions (all where `selected` is NULL) on or off. The number of functions that changed, or a
+/// negative errno value. The process's lock is held.
+long weft_tracing_patch_module(struct weft_tracing_module *module, const uint8_t *selected, int on, uint32_t clock)
+{
+    long changed = 0;
+    if (module->gone || !module->sled_count)
+        return 0;
+    int error = protect(module, PROT_READ | PROT_WRITE | PROT_EXEC);
+    if (error)
+        return -error;
+    for (uint32_t i = 0; i < module->function_count; i++) {
+        if (selected && !selected[i])
+            continue;
+        if (on)
+            weft_tracing_describe(module, i);
+        changed += apply(module, i, on, clock);
+    }
+    publish(module->low, module->high);
+    protect(module, PROT_READ | PROT_EXEC);
+    return changed;
+}

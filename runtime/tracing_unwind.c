@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Exceptions and panics leave functions without passing their exit sleds. Every personality routine (C++, Rust, C with
+// cleanups) tells the unwinder where to land by _Unwind_SetIP(), once for each landing pad. This file stands in front of it
+// and records the stack pointer of the frame that is landed in: calls whose frames lie below are over.
+//
+// Costs nothing unless something is thrown. Where the unwinder is linked statically its own definition wins over this weak
+// one: then readers close such calls when one further out ends.
+
+#include "tracing_internal.h"
+
+#include <dlfcn.h>
+
+struct _Unwind_Context;
+
+typedef void set_ip(struct _Unwind_Context *, uintptr_t);
+typedef uintptr_t get_cfa(struct _Unwind_Context *);
+
+static set_ip *next_set_ip;
+static get_cfa *next_get_cfa;
+
+/// The unwinder's own. One that was loaded out of everybody's sight (as pthread_cancel() does) is asked for by name.
+static void *find(const char *name)
+{
+    void *function = dlsym(RTLD_NEXT, name);
+    void *library = function ? NULL : dlopen("libgcc_s.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    return library ? dlsym(library, name) : function;
+}
+
+static void note_landing(struct _Unwind_Context *context)
+{
+    if (!process->recording || !self->buffer)
+        return;
+    get_cfa *get = __atomic_load_n(&next_get_cfa, __ATOMIC_RELAXED);
+    if (!get && (get = (get_cfa *)find("_Unwind_GetCFA")) != NULL)
+        __atomic_store_n(&next_get_cfa, get, __ATOMIC_RELAXED);
+    if (get)
+        weft_tracing_put(WEFT_TRACING_LANDED_RECORD << WEFT_TRACING_TYPE_SHIFT | WEFT_TRACING_OTHER, (uint32_t)get(context), NULL, 0);
+}
+
+EXPORT void _Unwind_SetIP(struct _Unwind_Context *context, uintptr_t address)
+{
+    set_ip *next = __atomic_load_n(&next_set_ip, __ATOMIC_RELAXED);
+    if (!next && (next = (set_ip *)find("_Unwind_SetIP")) != NULL)
+        __atomic_store_n(&next_set_ip, next, __ATOMIC_RELAXED);
+    if (!next) {
+        const char *texts[] = {"an exception is being handled by an unwinder that cannot be found", NULL};
+        weft_complain("tracing", texts);
+        __builtin_trap();
+    }
+    note_landing(context);
+    next(context, address);
+}
