@@ -480,87 +480,103 @@ static void turn_clock(uint64_t clock)
     store(take_room(8, clock), other(WEFT_TRACING_CLOCK_RECORD, 0), self->high);
 }
 
-/// A record's room lies at the start of a block that has not begun, or reaches into it; signal handlers may have put more
-/// behind it.
-static void cross(uint32_t word, uint64_t clock, uint64_t stack, char *place)
+/// Room that was reserved but lies at the start of a block that has not begun, or reaches into it; signal handlers may have
+/// put more behind it. Returns where the room is instead.
+static char *room_across(char *place, size_t size, uint64_t clock)
 {
     struct weft_tracing_buffer *buffer = self->buffer;
-    size_t size = word & WEFT_TRACING_FRAMED ? 16 : 8;
     char *end = buffer->block + BLOCK;
     char *stash = place + size;
     size_t stashed = (size_t)(self->cursor - stash);
-    if (place + 8 == end && size == 16) {
-        store(place, other(WEFT_TRACING_PAD_RECORD, 0), 0);
-    } else if (place != end) { // a signal handler has moved on to another block since
-        store_event(take_room(size, clock), word, clock, stack);
-        return;
-    }
+    if (place > buffer->block && place < end && stash > end)
+        store(place, other(WEFT_TRACING_PAD_RECORD, (uint32_t)(end - place) - 8), 0);
+    else if (place != end)
+        return take_room(size, clock); // a signal handler has moved on to another block since
     finish_block(buffer);
     next_block(buffer, clock);
     char *to = buffer->block + BLOCK_HEADER;
-    if (stashed > BLOCK - BLOCK_HEADER - 64)
+    if (stashed > BLOCK - BLOCK_HEADER - size)
         stashed = 0;
     // The new block may be the very memory that the stash is in: from the back.
     for (size_t at = stashed; at; at -= 8)
         *(volatile uint64_t *)(to + size + at - 8) = *(volatile uint64_t *)(stash + at - 8);
-    store_event(to, word, clock, stack);
     self->cursor = to + size + stashed;
+    return to;
 }
 
 /// What the trampolines cannot do. `clock` is 0 for untimed events, `place` NULL when nothing has been reserved.
 void weft_tracing_slow(uint32_t word, uint64_t clock, uint64_t stack, char *place)
 {
-    uint64_t saved;
-    uint64_t timed = clock;
+    uint64_t saved, now = clock ? clock : weft_tracing_clock();
+    size_t size = word & WEFT_TRACING_FRAMED ? 16 : 8;
     block_signals(&saved);
-    if (!timed)
-        timed = weft_tracing_clock();
     if (!self->buffer || self->high == UINT32_MAX) {
-        attach(timed);
+        attach(now);
         place = NULL;
     }
-    if (!self->buffer) {
-        // Not even memory for a buffer: the next event tries again.
-    } else if (place) {
-        if (!clock)
-            self->high = (uint32_t)(timed >> 32);
-        cross(word, clock ? clock : timed, stack, place);
-    } else {
-        turn_clock(timed);
-        store_event(take_room(word & WEFT_TRACING_FRAMED ? 16 : 8, timed), word, clock, stack);
+    if (self->buffer) { // else there is not even memory for one: the next event tries again
+        if (!place)
+            turn_clock(now);
+        else if (!clock)
+            self->high = (uint32_t)(now >> 32);
+        char *room = place ? room_across(place, size, now) : take_room(size, now);
+        store_event(room, word, clock, stack);
     }
     restore_signals(&saved);
 }
 
-/// Takes back the records that the thread wrote last, if nothing has been written behind them.
-int weft_tracing_take_back(const char *behind, size_t size)
+/// One instruction as far as signals are concerned.
+static char *advance_cursor(size_t size)
 {
-    uint64_t saved;
-    int taken = 0;
-    block_signals(&saved);
-    if (self->buffer && self->cursor == behind && behind - size >= self->buffer->block + BLOCK_HEADER && behind <= self->buffer->block + BLOCK) {
-        self->cursor -= size;
-        for (size_t at = 0; at < size; at += 8)
-            *(volatile uint64_t *)(self->cursor + at) = 0;
-        taken = 1;
-    }
-    restore_signals(&saved);
-    return taken;
+#if defined(__x86_64__)
+    uint64_t place = size;
+    __asm__ volatile("xaddq %0, %1" : "+r"(place), "+m"(self->cursor) : : "memory");
+    return (char *)place;
+#else
+    return (char *)__atomic_fetch_add((uint64_t *)&self->cursor, size, __ATOMIC_RELAXED);
+#endif
 }
 
-/// A record with its payload, from ordinary code. With a clock where `second` is UINT32_MAX.
+static void fill(char *place, uint32_t word, uint32_t second, const uint64_t *payload, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        ((uint64_t *)place)[1 + i] = payload[i];
+    store(place, word, second);
+}
+
+/// A record with its payload, from C. Where `second` is UINT32_MAX, the clock.
 void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count)
 {
     uint64_t saved, clock = weft_tracing_clock();
+    size_t size = 8 + 8 * (size_t)count;
+    char *place = NULL;
+    if (second == UINT32_MAX)
+        second = (uint32_t)clock;
+    if (self->buffer && self->high == (uint32_t)(clock >> 32)) {
+        place = advance_cursor(size);
+        size_t at = (uintptr_t)place & (BLOCK - 1);
+        if (at && at + size <= BLOCK)
+            return fill(place, word, second, payload, count);
+    }
     block_signals(&saved);
     if (!self->buffer || self->high == UINT32_MAX)
         attach(clock);
     if (self->buffer) {
-        turn_clock(clock);
-        char *place = take_room(8 + 8 * (size_t)count, clock);
-        for (unsigned i = 0; i < count; i++)
-            ((uint64_t *)place)[1 + i] = payload[i];
-        store(place, word, second == UINT32_MAX ? (uint32_t)clock : second);
+        if (!place)
+            turn_clock(clock);
+        fill(place ? room_across(place, size, clock) : take_room(size, clock), word, second, payload, count);
     }
     restore_signals(&saved);
+}
+
+/// Takes back the record that the thread wrote last, if nothing has been written behind it.
+int weft_tracing_take_back(char *behind, size_t size)
+{
+    char *place = behind - size;
+    if (!self->buffer || self->cursor != behind || place < self->buffer->block + BLOCK_HEADER || behind > self->buffer->block + BLOCK)
+        return 0;
+    // Should a signal handler write behind it after all, what is left is something that readers skip.
+    store(place, other(WEFT_TRACING_PAD_RECORD, (uint32_t)size - 8), 0);
+    __atomic_compare_exchange_n(&self->cursor, &behind, place, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return 1;
 }

@@ -7,6 +7,7 @@
 // A request is one line of text, an answer too:
 //
 //   hello            ok 1 RECORDING MODULES PATH
+//   ring BYTES       ok                              what a thread may keep; only while nothing is recorded
 //   describe         ok FUNCTIONS PATCHED PATH        every function is in the trace file's metadata now
 //   state            ok FUNCTIONS; then a byte for each function by id: 0 off, 1 on, ...
 //   on CLOCK GLOBS   ok CHANGED                       CLOCK as in tracing_abi.h: 0, 4 or 8
@@ -106,6 +107,15 @@ static void hello(struct answer *answer)
     add_number(answer, process->module_count);
     add(answer, " ");
     add(answer, process->recording ? process->tables->file_path : "-");
+}
+
+static void set_ring(struct answer *answer, char *rest)
+{
+    uint64_t size = number(&rest);
+    if (process->recording)
+        return answer_error(answer, "a trace is being recorded already: its size was chosen when it began");
+    process->ring = (size + BLOCK - 1) & ~(BLOCK - 1);
+    add(answer, "ok");
 }
 
 static int load_all(void)
@@ -225,6 +235,8 @@ static void serve(struct answer *answer, char *request)
         hello(answer);
     else if (behind(request, "describe"))
         describe(answer);
+    else if ((rest = behind(request, "ring")) != NULL)
+        set_ring(answer, rest);
     else if (behind(request, "state"))
         state(answer);
     else if ((rest = behind(request, "on")) != NULL)

@@ -198,7 +198,7 @@ struct weft_tracing_registers {
 // tracing_buffers.c
 extern const uint64_t *weft_tracing_tick;
 void weft_tracing_slow(uint32_t word, uint64_t clock, uint64_t stack, char *place);
-int weft_tracing_take_back(const char *behind, size_t size);
+int weft_tracing_take_back(char *behind, size_t size);
 void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count);
 int weft_tracing_open_file(void);
 char *weft_tracing_map_block(uint64_t *offset);

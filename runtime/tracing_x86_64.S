@@ -247,6 +247,6 @@
         by_call 0
         by_call 1
 
-        .section .note.GNU-stack, "", @progbits
-
 #endif
+
+        .section .note.GNU-stack, "", %progbits

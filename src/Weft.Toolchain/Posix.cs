@@ -7,6 +7,14 @@ namespace Weft.Toolchain;
 /// <summary>What .NET has no call for.</summary>
 public static unsafe partial class Posix
 {
+    /// <summary>Sends a signal by number; 0 or an errno value.</summary>
+    public static int Signal(int process, int signal) => kill(process, signal) == 0 ? 0 : Marshal.GetLastPInvokeError();
+
+    /// <summary>Gives a file to a user; false when that is not allowed.</summary>
+    public static bool TryChangeOwner(string path, uint user) => lchown(path, user, uint.MaxValue) == 0;
+
+    public static uint EffectiveUser => geteuid();
+
     /// <summary>This process's command line as the kernel has it: argument 0 as called, bytes as given.</summary>
     public static IReadOnlyList<byte[]> CommandLine { get; } = ReadCommandLine();
 
@@ -83,8 +91,14 @@ public static unsafe partial class Posix
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int link(string existing, string name);
 
-    [LibraryImport("libc")]
+    [LibraryImport("libc", SetLastError = true)]
     private static partial int kill(int process, int signal);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int lchown(string path, uint user, uint group);
+
+    [LibraryImport("libc")]
+    private static partial uint geteuid();
 
     [LibraryImport("libc")]
     private static partial int getrusage(int who, long* usage);

@@ -37,7 +37,7 @@ public sealed class Runtime(LoweringCache cache)
         var temporary = $"{path}.{Environment.ProcessId}.tmp.o";
         Prepare(folder);
         List<string> arguments = [.. targetArguments, "-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-g0", "-I", IncludeFolder, "-c", source, "-o", temporary];
-        if (Path.GetFileName(source).StartsWith("tracing", StringComparison.Ordinal)) arguments.Insert(0, "-mgeneral-regs-only"); // see runtime/tracing_internal.h
+        if (source.EndsWith(".c", StringComparison.Ordinal) && Path.GetFileName(source).StartsWith("tracing", StringComparison.Ordinal)) arguments.Insert(0, "-mgeneral-regs-only"); // see runtime/tracing_internal.h
         var result = ChildProcess.Capture(compiler, arguments);
         if (result.ExitCode != 0)
             throw new WeftException($"the runtime does not compile with '{compiler}':\n{result.Errors.TrimEnd()}", "Weft needs a C compiler and the C library's headers for the target");
