@@ -67,7 +67,7 @@ struct weft_tracing_function {
     uint8_t clock;  ///< WEFT_TRACING_EXACT... while patched
     uint8_t patched;
     uint8_t spare;
-    const char *names; ///< its entry in the module's file (see FunctionNames.cs), or NULL
+    const char *names; ///< its entry in the module's file (see NameSection.cs), or NULL
     const char *symbol; ///< NUL-terminated, from the symbol table; NULL when there is none
 };
 

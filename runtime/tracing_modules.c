@@ -3,7 +3,7 @@
 // A module's functions: where their sleds are, what they are called, and what the trace file is told of them. Runs under
 // the process's lock, in ordinary code or in a control request (a signal handler): no malloc, no stdio.
 //
-// Names come from the section that Weft puts beside the code (see FunctionNames.cs); a function without an entry there, of
+// Names come from the section that Weft puts beside the code (see NameSection.cs); a function without an entry there, of
 // an object that was built with clang's -fxray-instrument, is named by the symbol table.
 
 #include "tracing_internal.h"

@@ -13,7 +13,7 @@ namespace Weft.Tracing;
 /// weft_trc_sleds: { i32 sled - ., u8 kind | first of its function &lt;&lt; 3 | always &lt;&lt; 4 }
 /// </code>
 /// Works in place: sections only shrink, and the new name is as long as the old. What describes functions to people
-/// (<see cref="FunctionNames"/>) is taken out of the program's memory at the same time: it stays in the file.
+/// (<see cref="NameSection"/>) is taken out of the program's memory at the same time: it stays in the file.
 /// Guarantee: an object without such sections, or of a kind that this class does not know, comes back as it was.
 /// </summary>
 internal sealed class SledMap
@@ -55,7 +55,7 @@ internal sealed class SledMap
             var name = Name(i);
             if (name.SequenceEqual("xray_instr_map"u8) && relocations.TryGetValue(i, out var table)) renamed |= CompactSleds(i, table);
             else if (name.SequenceEqual("xray_fn_idx"u8)) Empty(i, relocations);
-            else if (name.SequenceEqual(FunctionNames.Section)) SetFlags(i, Flags(i) & ~(Alloc | Write));
+            else if (name.SequenceEqual(NameSection.Section)) SetFlags(i, Flags(i) & ~(Alloc | Write));
             else continue;
             changed = true;
         }

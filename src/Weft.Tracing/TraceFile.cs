@@ -40,6 +40,12 @@ public sealed class TraceFile : ITraceSource
 
     public IReadOnlyList<TraceThread> Threads { get; }
 
+    /// <summary>The trace's time at this moment, if its program runs on this machine.</summary>
+    public long Now => System.Diagnostics.Stopwatch.GetTimestamp() - header.StartedMonotonic;
+
+    /// <summary>Threads are read from the last block that began before this time, not from their first.</summary>
+    public long Since { get; set; }
+
     public IReadOnlyCollection<TraceFunction> Functions => functions ??= metadata.Functions();
 
     internal static bool Recognises(ReadOnlySpan<byte> start) => start.StartsWith(TraceHeader.Magic);
@@ -60,7 +66,8 @@ public sealed class TraceFile : ITraceSource
         if (!blocksOf.TryGetValue(thread.Index, out var range)) yield break;
         var reader = new BlockReader(header.Clock);
         var (index, end) = (range.Start.Value, range.End.Value);
-        var expected = header.IsRing ? blocks[index].Number : 1; // a ring has lost its beginning for good, and that is as it should be
+        while (index + 1 < end && header.Clock.ToNanoseconds(blocks[index + 1].Clock) < Since) index++;
+        var expected = header.IsRing || Since > 0 ? blocks[index].Number : 1; // a ring has lost its beginning for good, and that is as it should be
         for (; index < end; index++)
         {
             var block = blocks[index];

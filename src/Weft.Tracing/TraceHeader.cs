@@ -15,6 +15,7 @@ internal sealed class TraceHeader
     private TraceHeader(ReadOnlySpan<byte> bytes)
     {
         Process = BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]);
+        StartedMonotonic = BinaryPrimitives.ReadInt64LittleEndian(bytes[40..]);
         Lost = BinaryPrimitives.ReadUInt64LittleEndian(bytes[80..]);
         State = BinaryPrimitives.ReadUInt32LittleEndian(bytes[88..]);
         IsRing = BinaryPrimitives.ReadUInt32LittleEndian(bytes[92..]) == 1;
@@ -28,6 +29,9 @@ internal sealed class TraceHeader
     public static ReadOnlySpan<byte> Magic => "WEFTTRC\0"u8;
 
     public long Process { get; }
+
+    /// <summary>CLOCK_MONOTONIC of the trace's time 0.</summary>
+    public long StartedMonotonic { get; }
 
     public ulong Lost { get; }
 

@@ -84,7 +84,7 @@ public sealed class TracingInstrument : IInstrument
             function.RemoveStringAttribute("function-instrument"u8);
             if (!wanted.Contains(function)) continue;
             function.Add(Catches(function) ? always : any);
-            if (named) FunctionNames.Add(module, function);
+            if (named) NameSection.Add(module, function);
         }
     }
 

@@ -5,6 +5,8 @@ using System.Text;
 using Weft.Core;
 using Weft.Toolchain;
 
+#pragma warning disable CA1416 // file modes: where there is no Linux, there is no such process either
+
 namespace Weft.Cli.Commands.Tracing;
 
 /// <summary>
@@ -54,20 +56,20 @@ internal sealed class LiveProcess : IDisposable
         RequireInstrumented(id);
         var folder = $"/tmp/weft-{user}";
         OwnFolder(folder, user);
-        var turn = TakeTurn(Path.Combine(folder, $"tracing-{id}.lock"), id);
+        var mine = TakeTurn(Path.Combine(folder, $"tracing-{id}.lock"), id);
         try
         {
             var path = Path.Combine(folder, $"tracing-{id}.sock");
             File.Delete(path); // of somebody that was killed: the turn is ours
-            var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            listener.Bind(new UnixDomainSocketEndPoint(path));
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            socket.Bind(new UnixDomainSocketEndPoint(path));
             Posix.TryChangeOwner(path, user);
-            listener.Listen(4);
-            return new LiveProcess(id, path, turn, listener);
+            socket.Listen(4);
+            return new LiveProcess(id, path, mine, socket);
         }
         catch
         {
-            turn.Dispose();
+            mine.Dispose();
             throw;
         }
     }
@@ -154,7 +156,7 @@ internal sealed class LiveProcess : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new WeftException($"there is no process {id}");
+            throw new WeftException($"there is no process {id}", e);
         }
     }
 
@@ -175,9 +177,9 @@ internal sealed class LiveProcess : IDisposable
             if (!existed) Directory.CreateDirectory(folder, mode);
             File.SetUnixFileMode(folder, mode); // which only its owner may
         }
-        catch (UnauthorizedAccessException)
+        catch (UnauthorizedAccessException e)
         {
-            throw new WeftException($"'{folder}' belongs to another user", "have it removed: the socket must be where nobody else can reach it");
+            throw new WeftException($"'{folder}' belongs to another user", "have it removed: the socket must be where nobody else can reach it", ExitCode.Failure, e);
         }
         if (user != Posix.EffectiveUser) Posix.TryChangeOwner(folder, user);
     }
