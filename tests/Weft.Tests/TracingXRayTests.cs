@@ -19,7 +19,7 @@ public sealed class TracingXRayTests : IDisposable
         XRayPrograms.Build(harness);
         var file = flightData ? XRayPrograms.FlightData(harness, size) : XRayPrograms.Basic(harness, size);
         var expected = XRayPrograms.Records(harness, file);
-        using var log = Open(file);
+        using var log = TraceSources.Open(file);
         var start = expected.Min(r => r.Clock);
         Assert.Equal(expected.Select(r => r.Thread).Distinct(), log.Threads.Select(t => t.Id)); // both by the first record
         foreach (var thread in log.Threads)
@@ -39,7 +39,7 @@ public sealed class TracingXRayTests : IDisposable
         harness.Must("clang++-22", ["-O1", "-pthread", "-fxray-instrument", "-fxray-instruction-threshold=1", "program.cc", "-o", "program", .. options]);
         var file = XRayPrograms.Basic(harness, 5);
         var expected = XRayPrograms.Records(harness, file, "-y", "-m", program, "--no-demangle").Where(r => r.Function != $"{r.Id}").Select(r => (r.Id, r.Function)).Distinct().Order();
-        using var log = Open(file, program);
+        using var log = TraceSources.Open(file, program: program);
         Assert.True(expected.Count() >= 6);
         Assert.Equal(expected, expected.Select(e => (e.Id, log.Function(e.Id).Name)));
         Assert.Equal("_ZN3app8argumentEl", Assert.Single(log.Functions, f => f.Symbol.Contains("argument")).Name);
@@ -50,7 +50,7 @@ public sealed class TracingXRayTests : IDisposable
     public void Threads_can_be_read_twice_and_interleaved()
     {
         XRayPrograms.Build(harness);
-        using var log = Open(XRayPrograms.Basic(harness, 14));
+        using var log = TraceSources.Open(XRayPrograms.Basic(harness, 14));
         var separately = log.Threads.SelectMany(t => log.Read(t).Take(1000)).Select(e => (e.Kind, e.Time, e.Id)).Order();
         var readers = log.Threads.Select(t => log.Read(t).GetEnumerator()).ToList();
         var together = Enumerable.Range(0, 1000).SelectMany(_ => readers.Where(r => r.MoveNext()).Select(r => r.Current)).Select(e => (e.Kind, e.Time, e.Id)).Order();
@@ -73,7 +73,7 @@ public sealed class TracingXRayTests : IDisposable
         harness.Must("clang++-22", "-fxray-instrument", "-fxray-instruction-threshold=1", "typed.cc", "-o", "typed");
         harness.Environment["XRAY_OPTIONS"] = $"xray_logfile_base={harness.Path("log-")}";
         harness.Must(harness.Path("typed"));
-        using var log = Open(Directory.GetFiles(harness.Folder, "log-*").Single());
+        using var log = TraceSources.Open(Directory.GetFiles(harness.Folder, "log-*").Single());
         var events = log.Read(Assert.Single(log.Threads)).Where(e => e.Kind == RawKind.Event).Select(e => $"{log.EventType(e.Id)}: {System.Text.Encoding.UTF8.GetString(e.Data.Span)}");
         Assert.Equal(["custom event: custom", "typed event 7: typed"], events);
         Assert.NotEmpty(log.Info.Complaints);
@@ -89,7 +89,7 @@ public sealed class TracingXRayTests : IDisposable
         records.CopyTo(buffer, start.Length);
         buffer.AsSpan(start.Length + records.Length).Fill(0xFF); // what was in memory
         byte[] header = [1, 0, 1, 0, 3, 0, 0, 0, .. BitConverter.GetBytes(1_000_000_000L), 128, .. new byte[15]];
-        using var log = Open(Write([.. header, .. buffer, .. buffer]));
+        using var log = TraceSources.Open(Write([.. header, .. buffer, .. buffer]));
         Assert.Equal(["5 function-enter 1", "12 function-exit 1", "12 function-enter 1", "12 function-exit 1"], log.Read(Assert.Single(log.Threads)).Select(XRayPrograms.Describe));
         Assert.Empty(log.Info.Complaints);
     }
@@ -100,7 +100,7 @@ public sealed class TracingXRayTests : IDisposable
     [InlineData(new byte[] { 6, 0, 1, 0 })]
     [InlineData(new byte[] { 3, 0, 0, 0, 1 })]
     public void What_is_no_log_is_refused_by_name(byte[] content) =>
-        Assert.Contains("log'", Assert.Throws<WeftException>(() => Open(Write(content)).Dispose()).Message);
+        Assert.Contains($"'{harness.Path("log")}'", Assert.Throws<WeftException>(() => TraceSources.Open(Write(content)).Dispose()).Message);
 
     [Needs("clang++-22", XRayPrograms.Runtime)]
     public void A_program_without_a_map_is_refused_by_name()
@@ -108,7 +108,7 @@ public sealed class TracingXRayTests : IDisposable
         XRayPrograms.Build(harness);
         var file = XRayPrograms.Basic(harness, 2);
         foreach (var program in (string[])["/bin/true", file, harness.Path("nowhere")])
-            Assert.Contains($"'{program}'", Assert.Throws<WeftException>(() => Open(file, program).Dispose()).Message);
+            Assert.Contains($"'{program}'", Assert.Throws<WeftException>(() => TraceSources.Open(file, program: program).Dispose()).Message);
     }
 
     [Needs("clang++-22", XRayPrograms.Runtime)]
@@ -153,22 +153,8 @@ public sealed class TracingXRayTests : IDisposable
 
     private List<(long Thread, List<RawEvent> Events)> Everything(string path)
     {
-        using var log = Open(path);
+        using var log = TraceSources.Open(path);
         return [.. log.Threads.Select(t => (t.Id, log.Read(t).ToList()))];
-    }
-
-    private static XRayLog Open(string path, string? program = null)
-    {
-        var handle = File.OpenHandle(path);
-        try
-        {
-            return XRayLog.Open(handle, path, symbol => symbol, program);
-        }
-        catch
-        {
-            handle.Dispose();
-            throw;
-        }
     }
 
     private string Write(byte[] content)

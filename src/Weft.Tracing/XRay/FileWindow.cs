@@ -1,9 +1,10 @@
 using Microsoft.Win32.SafeHandles;
+using Weft.Core;
 
 namespace Weft.Tracing;
 
 /// <summary>A stretch of a file in memory, moved along as it is read: sequential reading of any size in 64 KiB.</summary>
-internal sealed class FileWindow(SafeFileHandle file)
+internal sealed class FileWindow(SafeFileHandle file, string path)
 {
     private readonly byte[] buffer = new byte[1 << 16];
     private long start;
@@ -21,6 +22,13 @@ internal sealed class FileWindow(SafeFileHandle file)
     {
         start = offset;
         filled = 0;
-        while (filled < buffer.Length && RandomAccess.Read(file, buffer.AsSpan(filled), offset + filled) is > 0 and var read) filled += read;
+        try
+        {
+            while (filled < buffer.Length && RandomAccess.Read(file, buffer.AsSpan(filled), offset + filled) is > 0 and var read) filled += read;
+        }
+        catch (IOException e)
+        {
+            throw new WeftException($"cannot read '{path}': {e.Message}", null, ExitCode.Failure, e);
+        }
     }
 }

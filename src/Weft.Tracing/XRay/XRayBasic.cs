@@ -12,24 +12,21 @@ internal sealed class XRayBasic : XRayRecords
     private const int RecordSize = 32, ChunkSize = 1 << 16, ArgumentRecord = 1;
     private const string Damaged = "some records are damaged and are left out";
 
-    private readonly SafeFileHandle file;
     private readonly bool hasProcess;
     private readonly long end;
 
-    public XRayBasic(SafeFileHandle file, int version)
+    public XRayBasic(SafeFileHandle file, string path, int version) : base(file, path)
     {
-        this.file = file;
         hasProcess = version >= 3;
-        var length = RandomAccess.GetLength(file);
-        end = XRayLog.HeaderSize + (length - XRayLog.HeaderSize) / RecordSize * RecordSize;
-        if (end < length) Complain("the log is cut short within a record");
+        end = XRayLog.HeaderSize + (Length - XRayLog.HeaderSize) / RecordSize * RecordSize;
+        if (end < Length) Complain("the log is cut short within a record");
         if (end == XRayLog.HeaderSize) Complain("the log has no records: calls under 5 us are not logged unless XRAY_OPTIONS says func_duration_threshold_us=0");
         Index();
     }
 
     public override IEnumerable<XRayRecord> Read(XRayThread thread)
     {
-        var window = new FileWindow(file);
+        var window = Window();
         foreach (var part in thread.Parts)
             for (var at = part.Offset; at < part.Offset + part.Size; at += RecordSize)
                 if (Decode(window.At(at, RecordSize), thread) is { } record) yield return record;
@@ -49,7 +46,7 @@ internal sealed class XRayBasic : XRayRecords
 
     private void Index()
     {
-        var window = new FileWindow(file);
+        var window = Window();
         XRayThread? last = null;
         for (var chunk = (long)XRayLog.HeaderSize; chunk < end; chunk += ChunkSize)
         {

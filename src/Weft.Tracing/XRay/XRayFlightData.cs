@@ -13,17 +13,13 @@ internal sealed class XRayFlightData : XRayRecords
     private const int MetadataSize = 16;
     private const string Damaged = "some buffers are damaged: what follows in them is left out";
 
-    private readonly SafeFileHandle file;
     private readonly int version;
-    private readonly long length;
 
     private enum Metadata { NewBuffer, EndOfBuffer, NewProcessor, ClockWrap, WallTime, CustomEvent, Argument, Extents, TypedEvent, Process }
 
-    public XRayFlightData(SafeFileHandle file, int version, long bufferSize)
+    public XRayFlightData(SafeFileHandle file, string path, int version, long bufferSize) : base(file, path)
     {
-        this.file = file;
         this.version = version;
-        length = RandomAccess.GetLength(file);
         if (version == 1) IndexFixed(bufferSize);
         else IndexExtents();
         if (Threads.Count == 0) Complain("the log has no records: the program has to call __xray_log_finalize() and __xray_log_flushLog(), and calls under 5 us are not logged unless func_duration_threshold_us=0");
@@ -32,7 +28,7 @@ internal sealed class XRayFlightData : XRayRecords
 
     public override IEnumerable<XRayRecord> Read(XRayThread thread)
     {
-        var window = new FileWindow(file);
+        var window = Window();
         foreach (var part in thread.Parts)
         {
             var buffer = new Cursor(window, part, version);
@@ -47,20 +43,20 @@ internal sealed class XRayFlightData : XRayRecords
         if (bufferSize < MetadataSize)
         {
             Complain("the header does not say how large buffers are");
-            bufferSize = length;
+            bufferSize = Length;
         }
-        var window = new FileWindow(file);
-        for (var at = (long)XRayLog.HeaderSize; at < length; at += bufferSize)
+        var window = Window();
+        for (var at = (long)XRayLog.HeaderSize; at < Length; at += bufferSize)
         {
-            Add(window, at, Math.Min(bufferSize, length - at));
-            if (bufferSize > length - at) return; // and at + bufferSize might overflow
+            Add(window, at, Math.Min(bufferSize, Length - at));
+            if (bufferSize > Length - at) return; // and at + bufferSize might overflow
         }
     }
 
     private void IndexExtents()
     {
-        var window = new FileWindow(file);
-        for (var at = (long)XRayLog.HeaderSize; at < length;)
+        var window = Window();
+        for (var at = (long)XRayLog.HeaderSize; at < Length;)
         {
             var bytes = window.At(at, MetadataSize);
             if (bytes.Length < MetadataSize || bytes[0] != Introducer(Metadata.Extents))
@@ -71,8 +67,8 @@ internal sealed class XRayFlightData : XRayRecords
             }
             var size = BinaryPrimitives.ReadUInt64LittleEndian(bytes[1..]);
             at += MetadataSize;
-            if (size > (ulong)(length - at)) Complain("the log is cut short within a buffer");
-            var available = (long)Math.Min(size, (ulong)(length - at));
+            if (size > (ulong)(Length - at)) Complain("the log is cut short within a buffer");
+            var available = (long)Math.Min(size, (ulong)(Length - at));
             Add(window, at, available);
             at += available;
         }
@@ -81,10 +77,10 @@ internal sealed class XRayFlightData : XRayRecords
     /// <summary>Where extents and a new buffer follow each other, as they only do at a buffer's start; or the end.</summary>
     private long NextBuffer(FileWindow window, long from)
     {
-        for (var at = from; at < length; at++)
+        for (var at = from; at < Length; at++)
             if (window.At(at, 2 * MetadataSize) is { Length: 2 * MetadataSize } bytes && bytes[0] == Introducer(Metadata.Extents) && bytes[MetadataSize] == Introducer(Metadata.NewBuffer))
                 return at;
-        return length;
+        return Length;
     }
 
     private void Add(FileWindow window, long at, long size)

@@ -22,12 +22,12 @@ public sealed class XRayLog : ITraceSource
     private readonly ulong start;
     private readonly double nanosecondsPerTick;
 
-    private XRayLog(SafeFileHandle file, ReadOnlySpan<byte> header, string? program, Dictionary<int, TraceFunction> functions)
+    private XRayLog(SafeFileHandle file, string path, ReadOnlySpan<byte> header, string? program, Dictionary<int, TraceFunction> functions)
     {
         this.file = file;
         this.functions = functions;
         int version = header[0], type = header[2];
-        records = type == Basic ? new XRayBasic(file, version) : new XRayFlightData(file, version, BinaryPrimitives.ReadInt64LittleEndian(header[16..]));
+        records = type == Basic ? new XRayBasic(file, path, version) : new XRayFlightData(file, path, version, BinaryPrimitives.ReadInt64LittleEndian(header[16..]));
         var known = records.Threads.Where(t => t.First != ulong.MaxValue).OrderBy(t => t.First).ToList();
         foreach (var thread in known) threads.Add(new TraceThread(threads.Count + 1, (uint)thread.Id, (uint)thread.Process, ""), thread);
         start = known is [var first, ..] ? first.First : 0;
@@ -43,21 +43,21 @@ public sealed class XRayLog : ITraceSource
     public IReadOnlyCollection<TraceFunction> Functions => functions.Values;
 
     /// <summary>Whether a file that starts so is an XRay log.</summary>
-    public static bool Recognises(ReadOnlySpan<byte> start) =>
+    internal static bool Recognises(ReadOnlySpan<byte> start) =>
         start.Length >= 4 && start[1] == 0 && start[3] == 0 && (start[2], start[0]) is (Basic, >= 1 and <= 3) or (FlightData, >= 1 and <= 5);
 
-    /// <param name="handle">The log, open for reading; closed with this.</param>
-    /// <param name="path">What to call it.</param>
-    /// <param name="demangle">Makes a symbol readable.</param>
+    /// <param name="handle">Becomes the log's.</param>
+    /// <param name="path">To speak of it.</param>
+    /// <param name="demangle">For functions of the program.</param>
     /// <param name="program">The executable that wrote it, for names; without it functions are called #1 and so on.</param>
     /// <exception cref="WeftException">Not a log, or the program has no instrumentation map.</exception>
-    public static XRayLog Open(SafeFileHandle handle, string path, Func<string, string> demangle, string? program = null)
+    internal static XRayLog Open(SafeFileHandle handle, string path, Func<string, string> demangle, string? program)
     {
         Span<byte> header = stackalloc byte[HeaderSize];
         var read = RandomAccess.Read(handle, header, 0);
         if (!Recognises(header[..read])) throw new WeftException($"'{path}' is not an XRay log", "give the file that a program built with -fxray-instrument wrote");
         if (read < HeaderSize) throw new WeftException($"'{path}' is cut short within its header", "run the program again");
-        return new XRayLog(handle, header, program, program == null ? [] : XRayMap.Read(program, demangle));
+        return new XRayLog(handle, path, header, program, program == null ? [] : XRayMap.Read(program, demangle));
     }
 
     public TraceFunction Function(int id) => functions.GetValueOrDefault(id) ?? new TraceFunction(id, $"#{id}", "", "", 0, 0, null, XRayMap.FirstArgumentOnly);
@@ -106,7 +106,7 @@ public sealed class XRayLog : ITraceSource
 
     private double NanosecondsPerTick(ulong frequency)
     {
-        if (frequency == 0) records.Complaints.Add("the log does not say how fast its clock is: times are taken as nanoseconds");
+        if (frequency == 0) records.Complain("the log does not say how fast its clock is: times are taken as nanoseconds");
         return frequency == 0 ? 1 : 1e9 / frequency;
     }
 

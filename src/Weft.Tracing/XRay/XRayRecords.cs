@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Weft.Tracing;
 
 /// <summary>The first four as logs number them.</summary>
@@ -25,7 +27,7 @@ internal sealed class XRayThread(int process, int id)
 internal readonly record struct XRayPart(long Offset, long Size, ulong Clock);
 
 /// <summary>Either way of writing XRay logs: basic or FDR.</summary>
-internal abstract class XRayRecords
+internal abstract class XRayRecords(SafeFileHandle file, string path)
 {
     /// <summary>More are taken for damage: an index of them would not fit in memory.</summary>
     private const int MostThreads = 1 << 18;
@@ -37,13 +39,19 @@ internal abstract class XRayRecords
     /// <summary>One sentence each; the same thing is said once.</summary>
     public List<string> Complaints { get; } = [];
 
+    /// <summary>In bytes, when it was opened.</summary>
+    protected long Length { get; } = RandomAccess.GetLength(file);
+
     /// <summary>The thread's records in the order they were written.</summary>
     public abstract IEnumerable<XRayRecord> Read(XRayThread thread);
 
-    protected void Complain(string sentence)
+    public void Complain(string what)
     {
+        var sentence = $"'{path}': {what}";
         if (!Complaints.Contains(sentence)) Complaints.Add(sentence);
     }
+
+    protected FileWindow Window() => new(file, path);
 
     protected XRayThread? Thread(int process, int id)
     {
