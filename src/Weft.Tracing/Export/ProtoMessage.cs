@@ -31,7 +31,14 @@ internal sealed class ProtoMessage
         used += value.Length;
     }
 
-    public void Add(int field, string value) => Add(field, Encoding.UTF8.GetBytes(value));
+    public void Add(int field, string value)
+    {
+        var size = Encoding.UTF8.GetByteCount(value);
+        Varint((ulong)field << 3 | Sized);
+        Varint((ulong)size);
+        Reserve(size);
+        used += Encoding.UTF8.GetBytes(value, buffer.AsSpan(used));
+    }
 
     public void Add(int field, ProtoMessage value) => Add(field, value.Bytes);
 

@@ -34,7 +34,7 @@ public sealed class StackTree
         var waiting = new Stack<(int Node, int Depth)>();
         for (var (node, depth) = (0, -1); ;)
         {
-            if (depth < Deepest && HasChildren(node))
+            if (HasChildren(node))
                 for (var i = firstOf[node]; i < byParent.Count && nodes[byParent[i]].Parent == node; i++) waiting.Push((byParent[i], depth + 1));
             if (!waiting.TryPop(out var next)) yield break;
             (node, depth) = next;
@@ -64,17 +64,19 @@ public sealed class StackTree
 
     private int Enter(int parent, int depth, int function)
     {
-        if (depth >= Deepest)
-        {
-            if (nodes[parent].Function == Deeper) return parent;
-            function = Deeper;
-        }
+        if (depth >= Deepest) function = Deeper;
+        if (depth > Deepest) return Called(parent); // stands for itself
         ref var node = ref CollectionsMarshal.GetValueRefOrAddDefault(children, (parent, function), out var known);
         if (!known)
         {
             node = nodes.Count;
             nodes.Add(new Node(parent, function));
         }
+        return Called(node);
+    }
+
+    private int Called(int node)
+    {
         CollectionsMarshal.AsSpan(nodes)[node].Calls++;
         return node;
     }
