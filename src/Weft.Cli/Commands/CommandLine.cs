@@ -73,23 +73,9 @@ internal static class CommandLine
     }
 
     private static string? Similar(string text, IEnumerable<Symbol> symbols) => symbols.Where(s => !s.Hidden && s is not Argument)
-        .Select(s => (s.Name, Distance: Distance(text, s.Name)))
-        .Where(s => s.Distance <= Math.Max(1, text.Length / 3))
-        .OrderBy(s => s.Distance).Select(s => s.Name).FirstOrDefault();
-
-    /// <summary>Levenshtein's.</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
-        }
-        return row[^1];
-    }
+        .Select(s => (s.Name, Slips: Spelling.Slips(text, s.Name)))
+        .Where(s => s.Slips != null)
+        .OrderBy(s => s.Slips).Select(s => s.Name).FirstOrDefault();
 
     private sealed class PageAction : SynchronousCommandLineAction
     {
