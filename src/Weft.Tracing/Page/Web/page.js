@@ -16,6 +16,7 @@ class App {
     listThreads(this);
     this.flame.layOut();
     this.table.fill();
+    this.showDetails(null);
     this.listen();
   }
 
@@ -31,7 +32,7 @@ class App {
   // While a range is being dragged it is only shown.
   setRange(range, done = true) {
     this.range = range;
-    element("clear-range").hidden = !range;
+    element("clear-range").disabled = !range;
     element("range").textContent = range ? `Range: ${duration(range.to - range.from)} from ${moment(range.from - this.trace.from, Math.max((range.to - range.from) / 100, 1))}` : "";
     if (done) this.count();
     this.redraw();
@@ -104,7 +105,7 @@ class App {
 
   showDetails(hit) {
     const box = element("details");
-    if (!hit) return box.replaceChildren();
+    if (!hit) return box.replaceChildren("Click a call for its details; press ? for the keys.");
     const [name, ...lines] = this.timeline.describe(hit), fn = this.timeline.fn(hit);
     const act = (text, action) => {
       const button = make("button", { type: "button", textContent: text });
@@ -297,10 +298,10 @@ function showHead(trace) {
     plural(trace.calls, "call"),
     plural(trace.functions.length, "function"),
   ].filter(s => s).join(" · ");
-  list("complaints", trace.complaints, trace.complaints.length === 1 ? "The trace has a flaw" : `The trace has ${trace.complaints.length} flaws`);
+  list("complaints", trace.complaints, `The trace has ${trace.complaints.length === 1 ? "a flaw" : trace.complaints.length + " flaws"}`);
   list("remarks", trace.remarks);
   list("notes", trace.notes.map(({ time, text }) => `${moment(time - trace.from, 1000)}: ${text}`));
-  element("complaints").open = trace.complaints.length <= 5;
+  element("complaints").open = trace.complaints.length === 1;
 }
 
 function list(id, texts, title) {

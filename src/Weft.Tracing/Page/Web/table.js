@@ -6,8 +6,8 @@ const columns = [
   { key: "total", title: "Total", show: duration },
   { key: "share", title: "%", show: percent, rare: true },
   { key: "self", title: "Self", show: duration },
-  { key: "average", title: "Average", show: duration, rare: true },
-  { key: "longest", title: "Max", show: duration, rare: true },
+  { key: "average", title: "Average", show: duration },
+  { key: "longest", title: "Max", show: duration },
 ];
 
 class Table {
