@@ -55,7 +55,7 @@ public enum RawKind : byte
 
     SpanEnd,
 
-    /// <summary>Value events are missing here.</summary>
+    /// <summary>Value events are missing here; 0: nobody knows how many.</summary>
     Lost,
 }
 
@@ -96,7 +96,7 @@ public enum CallKind : byte
     /// <summary>A call begins, at Depth.</summary>
     Begin,
 
-    /// <summary>The call that began last and has not ended ends; Depth is that of its begin.</summary>
+    /// <summary>The call that began last and has not ended ends; Depth is that of its begin. A call that began as Open may end in any way.</summary>
     End,
 
     /// <summary>A user's event within the calls that are open.</summary>
@@ -132,7 +132,7 @@ public enum Certainty : byte
 /// <param name="Kind">What happened.</param>
 /// <param name="Certainty">How sure it is.</param>
 /// <param name="Time">Nanoseconds since the trace began; never decreases within a thread.</param>
-/// <param name="Id">Function, span name or event type.</param>
+/// <param name="Id">Function, span name or event type; of <see cref="CallKind.Lost"/> how many are missing, 0 if nobody knows.</param>
 /// <param name="Depth">Of the call; 0 for the outermost.</param>
 /// <param name="Start">Of an end: when the call began.</param>
 /// <param name="Data">As in <see cref="RawEvent"/>.</param>

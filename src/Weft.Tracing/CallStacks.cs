@@ -1,0 +1,174 @@
+namespace Weft.Tracing;
+
+/// <summary>
+/// Makes calls of what a thread logged: begins and ends that are balanced, whatever the log is like.
+/// <para>
+/// An exit ends the topmost call of its function; calls above that one were unwound. A tail exit ends its call, so that what is
+/// entered next has its caller. After <see cref="RawKind.Landed"/>, the calls whose stack pointer is known and smaller are over,
+/// and those above them: it is looked for from the top down, up to the first known call that is not smaller, because a signal
+/// handler may run on a stack of its own with any address.
+/// </para>
+/// <para>
+/// An exit of a function that is not among the open calls, while none is open, is of a call that was under way when the log began
+/// (or when it went on after events were lost). Such calls begin there as <see cref="Certainty.Open"/>: the log is read once
+/// before to find them. What never ended stays unknown: a log that began in the middle of a loop of main() has main() only if it
+/// ended, and depths count from the outermost call that is known. Any other exit that fits no call is left out: its function was
+/// switched on while it ran, or the log is damaged.
+/// </para>
+/// </summary>
+public static class CallStacks
+{
+    /// <summary>Calls under way that are remembered for a thread; a log with more is not of a program.</summary>
+    private const int Remembered = 1 << 16;
+
+    public static IEnumerable<CallEvent> Of(ITraceSource source, TraceThread thread)
+    {
+        var underWay = FindUnderWay(source, thread);
+        var stack = new OpenCalls();
+        var (part, known) = (0, 0);
+        var beginsPart = true;
+        var time = 0L;
+        foreach (var raw in source.Read(thread))
+        {
+            time = raw.Time;
+            if (beginsPart && raw.Kind != RawKind.Lost)
+            {
+                beginsPart = false;
+                var first = known;
+                while (known < underWay.Count && underWay[known].Part == part) known++;
+                for (var i = known - 1; i >= first; i--) yield return stack.Begin(Certainty.Open, new RawEvent(RawKind.Entry, time, underWay[i].Function));
+            }
+            switch (raw.Kind)
+            {
+                case RawKind.Entry:
+                    if (stack.IsFull)
+                    {
+                        while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
+                        yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, 0);
+                    }
+                    yield return stack.Begin(Certainty.Seen, raw);
+                    break;
+                case RawKind.Exit or RawKind.TailExit:
+                    var depth = stack.DepthOf(raw.Id);
+                    if (depth < 0) break;
+                    while (stack.Count > depth + 1) yield return stack.End(Certainty.Unwound, time);
+                    yield return stack.End(raw.Kind == RawKind.Exit ? Certainty.Seen : Certainty.Tail, time, raw.Data);
+                    break;
+                case RawKind.Landed:
+                    var landed = stack.DepthAfterLanding(raw.Value);
+                    while (stack.Count > landed) yield return stack.End(Certainty.Unwound, time);
+                    break;
+                case RawKind.Lost:
+                    while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
+                    yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, (int)Math.Min(raw.Value, int.MaxValue));
+                    part++;
+                    while (known < underWay.Count && underWay[known].Part < part) known++;
+                    beginsPart = true;
+                    break;
+                default:
+                    var kind = raw.Kind == RawKind.Event ? CallKind.Event : raw.Kind == RawKind.SpanBegin ? CallKind.SpanBegin : CallKind.SpanEnd;
+                    yield return new CallEvent(kind, Certainty.Seen, stack.Count, time, raw.Id, Data: raw.Data);
+                    break;
+            }
+        }
+        while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
+    }
+
+    /// <summary>The calls that were under way when each part of the log began, innermost first. Parts are what is between lost events.</summary>
+    private static List<(int Part, int Function)> FindUnderWay(ITraceSource source, TraceThread thread)
+    {
+        var found = new List<(int Part, int Function)>();
+        var stack = new OpenCalls();
+        var part = 0;
+        foreach (var raw in source.Read(thread))
+        {
+            switch (raw.Kind)
+            {
+                case RawKind.Entry:
+                    if (stack.IsFull) stack.Truncate(0);
+                    stack.Push(raw);
+                    break;
+                case RawKind.Exit or RawKind.TailExit:
+                    var depth = stack.DepthOf(raw.Id);
+                    if (depth >= 0) stack.Truncate(depth);
+                    else if (stack.Count == 0 && found.Count < Remembered) found.Add((part, raw.Id));
+                    break;
+                case RawKind.Landed:
+                    stack.Truncate(stack.DepthAfterLanding(raw.Value));
+                    break;
+                case RawKind.Lost:
+                    stack.Truncate(0);
+                    part++;
+                    break;
+                default:
+                    break;
+            }
+        }
+        return found;
+    }
+
+    /// <summary>The calls that have begun and not ended. Every step is paid for by what it pushes or pops, also for logs that no program wrote.</summary>
+    private sealed class OpenCalls
+    {
+        private const int Deepest = 1 << 20;
+
+        private readonly IdTable<int> open = new();
+        private Call[] calls = new Call[64];
+
+        public int Count { get; private set; }
+
+        /// <summary>Deeper than memory should be spent on: what is open is given up.</summary>
+        public bool IsFull => Count == Deepest;
+
+        public void Push(in RawEvent entry)
+        {
+            if (Count == calls.Length) Array.Resize(ref calls, Count * 2);
+            var known = entry.HasFrame ? Count : Count > 0 ? calls[Count - 1].Known : -1;
+            calls[Count++] = new Call(entry.Id, entry.Value, known, entry.Time);
+            open[entry.Id]++;
+        }
+
+        public CallEvent Begin(Certainty certainty, in RawEvent entry)
+        {
+            Push(entry);
+            return new CallEvent(CallKind.Begin, certainty, Count - 1, entry.Time, entry.Id, Data: entry.Data);
+        }
+
+        public CallEvent End(Certainty certainty, long time, ReadOnlyMemory<byte> data = default)
+        {
+            ref var call = ref calls[--Count];
+            open[call.Function]--;
+            return new CallEvent(CallKind.End, certainty, Count, time, call.Function, call.Start, data);
+        }
+
+        public void Truncate(int depth)
+        {
+            while (Count > depth) open[calls[--Count].Function]--;
+        }
+
+        /// <summary>Of the topmost call of a function; -1 if there is none.</summary>
+        public int DepthOf(int function)
+        {
+            if (open[function] == 0) return -1;
+            var depth = Count - 1;
+            while (calls[depth].Function != function) depth--;
+            return depth;
+        }
+
+        public int DepthAfterLanding(uint pointer)
+        {
+            var depth = Count;
+            for (var i = Known(depth); i >= 0 && (int)(calls[i].Frame - pointer) < 0; i = Known(i)) depth = i;
+            return depth;
+        }
+
+        /// <summary>The nearest call below a depth whose stack pointer is known; -1 if there is none.</summary>
+        private int Known(int depth) => depth == 0 ? -1 : calls[depth - 1].Known;
+
+        /// <param name="Function">Its id.</param>
+        /// <param name="Frame">The low half of the stack pointer at its entry, if known.</param>
+        /// <param name="Known">The depth of the nearest call with a known stack pointer, this one included; -1 if there is none.</param>
+        /// <param name="Start">When it began.</param>
+        private readonly record struct Call(int Function, uint Frame, int Known, long Start);
+    }
+}
