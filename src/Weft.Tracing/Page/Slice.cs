@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+
 namespace Weft.Tracing.Page;
 
 internal enum SliceKind : byte
@@ -14,7 +18,7 @@ internal enum SliceKind : byte
     /// <summary>Item: a type of event. Has no duration.</summary>
     Event,
 
-    /// <summary>Events are missing here.</summary>
+    /// <summary>Events are missing here; Data is their number in digits, or empty.</summary>
     Lost,
 }
 
@@ -65,7 +69,8 @@ internal sealed class SliceReader(Func<int, int, int> enter)
             case CallKind.Event:
                 return new(SliceKind.Event, step.Id, 0, now, now, Certainty.Seen, Certainty.Seen, step.Data);
             case CallKind.Lost:
-                return new(SliceKind.Lost, 0, 0, now, now, Certainty.Seen, Certainty.Seen);
+                var lost = step.Id > 0 ? Encoding.ASCII.GetBytes(step.Id.ToString(CultureInfo.InvariantCulture)) : [];
+                return new(SliceKind.Lost, 0, 0, now, now, Certainty.Seen, Certainty.Seen, lost);
             default:
                 return null;
         }
@@ -75,7 +80,7 @@ internal sealed class SliceReader(Func<int, int, int> enter)
     {
         ulong used = 0;
         foreach (var (_, lane, _) in spans) used |= 1ul << lane;
-        return System.Numerics.BitOperations.TrailingZeroCount(~used);
+        return BitOperations.TrailingZeroCount(~used);
     }
 
     // Spans need not nest: the youngest open one of that name ends.

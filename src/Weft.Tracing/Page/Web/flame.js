@@ -90,27 +90,34 @@ class Flame {
 
   tell() { element("flame-details").textContent = this.chosen === null ? "" : this.describe(this.chosen).join(" · "); }
 
-  // From the chosen box to a neighbour; whether the key was one of these.
+  // Whether the key was for the flame graph.
   key(name) {
-    const { parent } = this.app.trace.stacks, node = this.chosen ?? 0;
-    const depth = this.rows.findIndex(row => row.some(box => box.node === node));
-    if (depth < 0) this.chosen = 0;
-    const row = this.rows[Math.max(depth, 0)], index = row.findIndex(box => box.node === node);
-    if (name === "ArrowUp") this.chosen = node ? parent[node] : 0;
-    else if (name === "ArrowDown") this.chosen = this.rows[depth + 1]?.find(box => parent[box.node] === node)?.node ?? node;
-    else if (name === "ArrowLeft") this.chosen = (row[index - 1] ?? row[index])?.node ?? 0;
-    else if (name === "ArrowRight") this.chosen = (row[index + 1] ?? row[index])?.node ?? 0;
-    else if (name === "Enter" || name === " ") this.focus(node);
-    else if (name !== "Backspace" || !this.back()) return false;
+    if (name === "Backspace") return this.back();
+    if (name === "Enter" || name === " ") this.focus(this.chosen ?? 0);
+    else if (name.startsWith("Arrow")) this.chosen = this.neighbour(name);
+    else return false;
     this.reveal();
     this.tell();
     this.app.redraw();
     return true;
   }
 
+  neighbour(name) {
+    const { parent, depth } = this.app.trace.stacks, node = this.chosen ?? this.focused, level = depth[node] + 1;
+    const row = this.rows[level] ?? [], index = row.findIndex(box => box.node === node);
+    if (index < 0) return this.focused;
+    const next = {
+      ArrowUp: () => ({ node: parent[node] }),
+      ArrowDown: () => this.rows[level + 1]?.find(box => parent[box.node] === node),
+      ArrowLeft: () => row[index - 1],
+      ArrowRight: () => row[index + 1],
+    }[name]();
+    return next ? next.node : node;
+  }
+
   reveal() {
-    const y = this.rows.findIndex(row => row.some(box => box.node === this.chosen)) * flameRow;
-    if (y < this.scroll.scrollTop) this.scroll.scrollTop = Math.max(y, 0);
+    const y = (this.app.trace.stacks.depth[this.chosen] + 1) * flameRow;
+    if (y < this.scroll.scrollTop) this.scroll.scrollTop = y;
     else if (y + flameRow > this.scroll.scrollTop + this.scroll.clientHeight) this.scroll.scrollTop = y + flameRow - this.scroll.clientHeight;
   }
 

@@ -110,11 +110,9 @@ function wantedShare({ count, parent, fn }, total, wanted) {
 // Where the stacks are in a flame graph of that width: for every depth those wide enough to see, from left to right. The focus
 // has all of the width, and so have its callers.
 function layFlames({ parent, child, next }, total, focus, width, narrowest = 0.7) {
-  const rows = [];
-  for (let node = focus; ; node = parent[node]) {
-    rows.unshift([{ node, x: 0, width }]);
-    if (!node) break;
-  }
+  const rows = [[{ node: focus, x: 0, width }]];
+  for (let node = focus; node; node = parent[node]) rows.push([{ node: parent[node], x: 0, width }]);
+  rows.reverse();
   const scale = width / (total[focus] || 1);
   for (let row = rows[rows.length - 1]; row.length; row = rows[rows.length - 1]) {
     const below = [];

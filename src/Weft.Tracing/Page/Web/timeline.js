@@ -209,10 +209,15 @@ class Timeline {
   describe(hit) {
     const { lane, index } = hit, { start, end, item, sure } = lane.row, trace = this.app.trace;
     const from = moment(start[index] - trace.from, Math.max(this.scale, 1)), time = end[index] - start[index];
-    if (lane.kind === "event") return [item[index] ? trace.types[item[index] - 1] : "events were lost here", `at ${from}`, ...eventText(lane.row.data[index])];
+    if (lane.kind === "event") return [...this.describeEvent(item[index] - 1, lane.row.data[index]), `at ${from}`];
     if (lane.kind === "span") return [trace.spans[item[index]], `span of ${duration(time)} from ${from}${sure[index] >> 2 ? "; not ended" : ""}`];
     const self = selfTime(lane.row, index, lane.thread.rows[lane.depth + 1]);
     return [...functionLines(trace, this.fn(hit)), `${duration(time)}, ${duration(self)} of it self; from ${from}`, ...certainties(sure[index])];
+  }
+
+  describeEvent(type, data) {
+    if (type >= 0) return [this.app.trace.types[type], ...eventText(data)];
+    return [`${data.length ? count(Number(String.fromCharCode(...data))) : "an unknown number of"} events were lost here`];
   }
 
   // ---- drawing
@@ -279,7 +284,8 @@ class Timeline {
     context.fillStyle = theme.text;
     context.font = "12px system-ui, sans-serif";
     context.textBaseline = "middle";
-    context.fillText(`${this.folded.has(thread) ? "▸" : "▾"} ${this.app.threadName(thread)}`, 6, y + lanes.head / 2);
+    const hidden = thread.rows.length - lanes.mostRows;
+    context.fillText(`${this.folded.has(thread) ? "▸" : "▾"} ${this.app.threadName(thread)}${hidden > 0 ? `, the ${count(hidden)} deepest levels not shown` : ""}`, 6, y + lanes.head / 2);
   }
 
   outline({ lane, index }, color, top) {
