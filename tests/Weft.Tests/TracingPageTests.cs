@@ -145,8 +145,10 @@ public sealed class TracingPageTests
     [Fact]
     public void A_trace_file_becomes_a_page()
     {
-        var writer = new TraceWriter().Functions("main", "work").Span(1, "load").EventType(2, "packet");
-        writer.Thread(1, 100, "main").Enter(1, 10).Begin(1, 15).Enter(2, 20).Event(2, "hello", 25).Exit(2, 30).Lost(5).End(1, 40).Exit(1, 50);
+        var writer = new TraceWriter().Function(1, "main").Function(2, "work", types: 0x445).Function(3, "mixed", types: 0x0876321).Span(1, "load").EventType(2, "packet");
+        writer.Thread(1, 100, "main").Enter(1, 10).Begin(1, 15).Enter(2, 20).Values(41, 3).Event(2, "hello", 25).Exit(2, 30).Values(7)
+            .Enter(3, 31).Values(255, 258, 0xff00ff, BitConverter.SingleToUInt32Bits(1.5f), BitConverter.DoubleToUInt64Bits(-2.25), 17).Exit(3, 32).Values(1)
+            .Lost(5).End(1, 40).Exit(1, 50);
         using var harness = new Harness();
         File.WriteAllBytes(harness.Path("t.weft-trace"), writer.ToArray());
         using var source = TraceSources.Open(harness.Path("t.weft-trace"));
@@ -154,7 +156,8 @@ public sealed class TracingPageTests
         TracePage.Write(page, source, thread => CallStacks.Of(source, thread), new PageOptions());
 
         var read = PageReader.Read(Data(Encoding.UTF8.GetString(page.ToArray())));
-        Assert.Equal(["main", "work"], read.Functions);
+        Assert.Equal(["main", "work", "mixed"], read.Functions);
+        Assert.Equal(["(41, 3) = 7", "(-1, 258, 0xff00ff, 1.5, -2.25, 0x11) = true"], read.Values);
         Assert.Contains((1, "main>work", 20L, 30L), read.Slices);
     }
 
@@ -174,6 +177,7 @@ public sealed class TracingPageTests
                   functions: functions.map(f => ({ name: f.name, calls: f.calls, total: f.total, longest: f.longest })),
                   slices: add(trace.threads.flatMap(t => t.rows.map(r => r.count))), rangeTotal: part.total[0], rangeCalls: add(part.calls),
                   spans: add(page.sumSpans(trace, trace.threads, null).map(s => s.calls)), events: add(trace.threads.map(t => t.events.count)),
+                  extra: new TextDecoder().decode(trace.threads[0].events.extra(0)), lane: trace.threads[0].spans.length,
                   share: page.wantedShare(trace.stacks, sums.total, new Uint8Array(trace.functions.length).fill(1)),
                 };
                 """);
@@ -183,6 +187,8 @@ public sealed class TracingPageTests
             Assert.Equal(expected.Total, found.GetProperty("self").GetInt64());
             Assert.True(found.GetProperty("least").GetInt64() >= 0);
             Assert.Equal(1, found.GetProperty("share").GetDouble());
+            Assert.EndsWith(" made", found.GetProperty("extra").GetString(), StringComparison.Ordinal);
+            Assert.True(found.GetProperty("lane").GetInt32() > 1);
             var functions = found.GetProperty("functions").EnumerateArray().ToDictionary(f => f.GetProperty("name").GetString()!, f => (f.GetProperty("calls").GetInt64(), f.GetProperty("total").GetInt64(), f.GetProperty("longest").GetInt64()));
             Assert.Equal(expected.Functions.OrderBy(f => f.Key), functions.OrderBy(f => f.Key));
             var shown = limit > 60_000 ? 60_000 : found.GetProperty("slices").GetInt64();
@@ -315,14 +321,17 @@ public sealed class TracingPageTests
     }
 
     /// <summary>Reads a page's data as docs of the format have them; shares nothing with what wrote them.</summary>
-    private sealed class PageReader(byte[] bytes)
+    private sealed class PageReader(byte[] content)
     {
+        private readonly byte[] bytes = content;
         private readonly List<(int Parent, int Function)> nodes = [(-1, -1)];
         private int at;
 
         public List<string> Functions { get; private set; } = [];
 
         public List<string> Remarks { get; private set; } = [];
+
+        public List<string> Values { get; } = [];
 
         public List<(int Thread, string Stack, long Start, long End)> Slices { get; } = [];
 
@@ -389,8 +398,11 @@ public sealed class TracingPageTests
             {
                 var (thread, count, time) = ((int)Number(), (int)Number(), Number());
                 var (items, ends, durations) = (Column(count), Column(count), Column(count));
-                Bytes();
-                Bytes();
+                Assert.Equal(count, Bytes().Length);
+                var more = new PageReader(Bytes());
+                while (kind == 1 && more.at < more.bytes.Length)
+                    if (more.Text() is { Length: > 0 } values)
+                        Values.Add(values);
                 for (var i = 0; kind == 1 && i < count; i++)
                 {
                     time += ends[i];

@@ -13,7 +13,8 @@ namespace Weft.Tracing.Page;
 /// stacks    count without the root; columns: distance to the parent, function
 /// threads   id, process, name, calls, first and last time; number of sums; columns: node (distance to the one before), calls, total, longest
 /// blocks    kind of slices, thread, count, time; columns: item, end (since the one before, at first since the time), duration,
-///           certainties (begin + 4 * end), more (of spans: lanes; of events: data behind its length); kind 0 ends
+///           certainties (begin + 4 * end), more (behind a length each, of calls: text of arguments and result, the column is empty
+///           if no call has any; of spans: a byte, the row; of events: data); kind 0 ends
 /// </code>
 /// Slices of a thread and kind come in the order of their ends. What is written as it is read is only the blocks.
 /// </summary>
@@ -146,7 +147,7 @@ internal sealed class PageData(Stream output, ITraceSource source, Survey survey
         // A trace that is being written grows between the two readings: what the first has not seen is left out.
         foreach (var slice in SliceReader.Read(steps, survey.Stacks.Find))
         {
-            if (slice.Kind == SliceKind.Call && slice.Item != StackTree.None && slice.Duration >= shortestCall) shown.Add(slice, slice.Item);
+            if (slice.Kind == SliceKind.Call && slice.Item != StackNodes.None && slice.Duration >= shortestCall) shown.Add(slice, slice.Item, Values(slice));
             else if (slice.Kind == SliceKind.Span && slice.Duration >= shortestSpan && spanNames.TryGetValue(slice.Item, out var name)) spans.Add(slice, name);
             else if (slice.Kind == SliceKind.Event && eventTypes.TryGetValue(slice.Item, out var type) && Marked()) events.Add(slice, type + 1);
             else if (slice.Kind == SliceKind.Lost && Marked()) events.Add(slice, 0);
@@ -155,6 +156,9 @@ internal sealed class PageData(Stream output, ITraceSource source, Survey survey
         spans.Flush();
         events.Flush();
     }
+
+    private string Values(in Slice call) =>
+        call.Data.IsEmpty && call.Result.IsEmpty ? "" : CallValues.Text(source.Function(survey.Stacks.Nodes[call.Item].Function).Types, call.Data.Span, call.Result.Span);
 
     private bool Marked() => marks++ % survey.EventsPerMark == 0;
 

@@ -22,8 +22,8 @@ internal enum SliceKind : byte
     Lost,
 }
 
-/// <summary>Something with a place in a thread's timeline.</summary>
-internal readonly record struct Slice(SliceKind Kind, int Item, int Lane, long Start, long End, Certainty Begins, Certainty Ends, ReadOnlyMemory<byte> Data = default)
+/// <summary>Something with a place in a thread's timeline. Data are the arguments of a call, or what came with an event.</summary>
+internal readonly record struct Slice(SliceKind Kind, int Item, int Lane, long Start, long End, Certainty Begins, Certainty Ends, ReadOnlyMemory<byte> Data = default, ReadOnlyMemory<byte> Result = default)
 {
     public long Duration => End - Start;
 }
@@ -34,7 +34,7 @@ internal sealed class SliceReader(Func<int, int, int> enter)
     // A trace that begins spans and never ends them would need ever more rows.
     private const int MostOpenSpans = 64;
 
-    private readonly Stack<(int Node, long Start, Certainty Begins)> calls = [];
+    private readonly Stack<(int Node, CallEvent Begin, long Start)> calls = [];
     private readonly List<(int Name, int Lane, long Start)> spans = [];
     private long now;
 
@@ -57,10 +57,10 @@ internal sealed class SliceReader(Func<int, int, int> enter)
         switch (step.Kind)
         {
             case CallKind.Begin:
-                calls.Push((enter(calls.TryPeek(out var caller) ? caller.Node : 0, step.Id), now, step.Certainty));
+                calls.Push((enter(calls.TryPeek(out var caller) ? caller.Node : 0, step.Id), step, now));
                 return null;
             case CallKind.End:
-                return calls.TryPop(out var call) ? new(SliceKind.Call, call.Node, 0, call.Start, now, call.Begins, step.Certainty) : null;
+                return calls.TryPop(out var call) ? new(SliceKind.Call, call.Node, 0, call.Start, now, call.Begin.Certainty, step.Certainty, call.Begin.Data, step.Data) : null;
             case CallKind.SpanBegin:
                 if (spans.Count < MostOpenSpans) spans.Add((step.Id, FreeLane(), now));
                 return null;

@@ -10,8 +10,12 @@ internal sealed class SliceBlock(SliceKind kind, int thread, Stream output)
     private readonly Column items = new(), ends = new(), durations = new(), certainties = new(), more = new();
     private long time, last;
     private int count;
+    private bool hasMore = kind != SliceKind.Call;
 
-    public void Add(in Slice slice, int item)
+    /// <param name="slice">Ends no sooner than the one before.</param>
+    /// <param name="item">In the page's numbers.</param>
+    /// <param name="values">Of a call, as text.</param>
+    public void Add(in Slice slice, int item, string values = "")
     {
         if (count == 0) time = last = slice.End;
         items.Number(item);
@@ -19,7 +23,9 @@ internal sealed class SliceBlock(SliceKind kind, int thread, Stream output)
         last = slice.End;
         durations.Number(slice.Duration);
         certainties.Byte((byte)((int)slice.Begins + 4 * (int)slice.Ends));
-        if (kind == SliceKind.Span) more.Number(slice.Lane);
+        if (kind == SliceKind.Call) more.Text(values);
+        hasMore |= values.Length > 0;
+        if (kind == SliceKind.Span) more.Bytes([(byte)slice.Lane]);
         if (kind == SliceKind.Event) more.Bytes(slice.Data.Span[..Math.Min(slice.Data.Length, MostData)]);
         if (++count == Size) Flush();
     }
@@ -31,6 +37,7 @@ internal sealed class SliceBlock(SliceKind kind, int thread, Stream output)
         head.Number(thread);
         head.Number(count);
         head.Number(time);
+        if (!hasMore) more.Clear();
         foreach (var column in (ReadOnlySpan<Column>)[items, ends, durations, certainties, more])
         {
             head.Add(column);

@@ -16,9 +16,9 @@ internal sealed class Survey
     private readonly List<ThreadSurvey> threads = [];
     private readonly PageOptions options;
 
-    private Survey(PageOptions options) => (this.options, Stacks) = (options, new StackTree(options.MaxStacks));
+    private Survey(PageOptions options) => (this.options, Stacks) = (options, new StackNodes(options.MaxStacks));
 
-    public StackTree Stacks { get; }
+    public StackNodes Stacks { get; }
 
     public IReadOnlyList<ThreadSurvey> Threads => threads;
 
@@ -70,7 +70,7 @@ internal sealed class Survey
     {
         switch (slice.Kind)
         {
-            case SliceKind.Call when slice.Item == StackTree.None:
+            case SliceKind.Call when slice.Item == StackNodes.None:
                 Stackless++;
                 break;
             case SliceKind.Call:

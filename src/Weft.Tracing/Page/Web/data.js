@@ -155,16 +155,14 @@ function readBlocks(reader, trace) {
   trace.threads.forEach((thread, i) => {
     const { depth } = trace.stacks;
     thread.rows = rowsOf(readSlices(reader, blocks[i][Kind.call]), slices => slices.item.map(node => depth[node]));
-    thread.spans = rowsOf(readSlices(reader, blocks[i][Kind.span]), spanLanes);
-    const events = readSlices(reader, blocks[i][Kind.event]);
-    thread.events = events.count ? rowsOf(events, slices => new Uint8Array(slices.count))[0] : null;
-    if (thread.events) thread.events.data = eventData(events);
+    thread.spans = rowsOf(readSlices(reader, blocks[i][Kind.span]), slices => Uint8Array.from(slices.more, at => slices.bytes[at + 1]));
+    thread.events = rowsOf(readSlices(reader, blocks[i][Kind.event]), slices => new Uint8Array(slices.count))[0] ?? null;
   });
 }
 
 function readSlices(reader, blocks) {
   const count = blocks.reduce((sum, block) => sum + block.count, 0);
-  const slices = { count, item: new Int32Array(count), start: new Float64Array(count), end: new Float64Array(count), sure: new Uint8Array(count), more: [] };
+  const slices = { count, item: new Int32Array(count), start: new Float64Array(count), end: new Float64Array(count), sure: new Uint8Array(count), more: new Uint32Array(count), bytes: reader.bytes };
   let offset = 0;
   for (const block of blocks) {
     reader.at = block.at;
@@ -184,24 +182,11 @@ function readBlock(reader, { count, time }, slices, offset) {
     slices.start[i] = time - slices.start[i]; // a duration until here
   }
   slices.sure.set(reader.slice(), offset);
-  slices.more.push({ bytes: reader.slice(), count });
-}
-
-function eventData(slices) {
-  return slices.more.flatMap(({ bytes, count }) => {
-    const column = new Reader(bytes);
-    return Array.from({ length: count }, () => column.slice());
-  });
-}
-
-function spanLanes(slices) {
-  const lanes = new Uint8Array(slices.count);
-  let offset = 0;
-  for (const { bytes, count } of slices.more) {
-    const column = new Reader(bytes);
-    for (let i = 0; i < count; i++) lanes[offset++] = column.number();
+  const end = reader.number() + reader.at;
+  for (let i = offset; reader.at < end; i++) {
+    slices.more[i] = reader.at;
+    reader.slice();
   }
-  return lanes;
 }
 
 // Slices side by side, in order: those of one depth of a thread. sum[i] is the duration of all before i.
@@ -212,6 +197,8 @@ class Row {
     this.end = new Float64Array(this.count);
     this.item = new Int32Array(this.count);
     this.sure = new Uint8Array(this.count);
+    this.more = new Uint32Array(this.count);
+    this.bytes = slices.bytes;
     this.sum = new Float64Array(this.count + 1);
     for (let i = 0; i < this.count; i++) {
       const slice = order[from + i];
@@ -219,8 +206,16 @@ class Row {
       this.end[i] = slices.end[slice];
       this.item[i] = slices.item[slice];
       this.sure[i] = slices.sure[slice];
+      this.more[i] = slices.more[slice];
       this.sum[i + 1] = this.sum[i] + this.end[i] - this.start[i];
     }
+  }
+
+  // What else there is about a slice: values of a call as text, or the data of an event.
+  extra(i) {
+    const reader = new Reader(this.bytes);
+    reader.at = this.more[i];
+    return reader.at ? reader.slice() : reader.bytes.subarray(0, 0);
   }
 }
 

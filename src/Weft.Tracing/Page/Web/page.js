@@ -153,9 +153,11 @@ class App {
     this.resize();
   }
 
+  // Draws at once: a canvas that changes its size is empty, and paper does not wait for the next frame.
   resize() {
     this.timeline.resize();
     this.flame.layOut();
+    this.draw();
   }
 
   // Draws once a frame, however many reasons there are.
@@ -193,17 +195,18 @@ class App {
     document.addEventListener("pointerdown", e => {
       if (!element("threads").contains(e.target)) element("threads").open = false;
     });
-    for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => this.changeTheme());
-    window.addEventListener("beforeprint", () => this.print());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.changeTheme());
+    window.addEventListener("beforeprint", () => this.print(true));
+    window.addEventListener("afterprint", () => this.print(false));
     const observer = new ResizeObserver(() => this.resize());
     observer.observe(timeline.scroll);
     observer.observe(this.flame.scroll);
   }
 
-  // A page is drawn before the browser would get to the next frame.
-  print() {
+  // What is drawn must have the width of the paper before the browser lays the page out for it.
+  print(begins) {
+    document.documentElement.classList.toggle("printing", begins);
     this.changeTheme();
-    this.draw();
   }
 
   toggleMarking() {
@@ -301,6 +304,7 @@ function showHead(trace) {
   list("complaints", trace.complaints, `The trace has ${trace.complaints.length === 1 ? "a flaw" : trace.complaints.length + " flaws"}`);
   list("remarks", trace.remarks);
   list("notes", trace.notes.map(({ time, text }) => `${moment(time - trace.from, 1000)}: ${text}`));
+  element("shown").textContent = trace.shortestCall ? `calls of ${duration(trace.shortestCall)} or more` : "";
   element("complaints").open = trace.complaints.length === 1;
 }
 

@@ -209,10 +209,10 @@ class Timeline {
   describe(hit) {
     const { lane, index } = hit, { start, end, item, sure } = lane.row, trace = this.app.trace;
     const from = moment(start[index] - trace.from, Math.max(this.scale, 1)), time = end[index] - start[index];
-    if (lane.kind === "event") return [...this.describeEvent(item[index] - 1, lane.row.data[index]), `at ${from}`];
+    if (lane.kind === "event") return [...this.describeEvent(item[index] - 1, lane.row.extra(index)), `at ${from}`];
     if (lane.kind === "span") return [trace.spans[item[index]], `span of ${duration(time)} from ${from}${sure[index] >> 2 ? "; not ended" : ""}`];
-    const self = selfTime(lane.row, index, lane.thread.rows[lane.depth + 1]);
-    return [...functionLines(trace, this.fn(hit)), `${duration(time)}, ${duration(self)} of it self; from ${from}`, ...certainties(sure[index])];
+    const self = selfTime(lane.row, index, lane.thread.rows[lane.depth + 1]), [name, ...where] = functionLines(trace, this.fn(hit));
+    return [name + Reader.utf8.decode(lane.row.extra(index)), ...where, `${duration(time)}, ${duration(self)} of it self; from ${from}`, ...certainties(sure[index])];
   }
 
   describeEvent(type, data) {
@@ -421,7 +421,7 @@ function certainties(sure) {
 
 // What a program gave with an event: as text if it is some, and as bytes.
 function eventText(data) {
-  if (!data?.length) return [];
+  if (!data.length) return [];
   const bytes = Array.from(data, b => b.toString(16).padStart(2, "0")).join(" ");
   const text = Array.from(data, b => String.fromCharCode(b)).join("").replace(/\0+$/, "");
   return /^[\x20-\x7e]+$/.test(text) ? [`"${text}"`] : [bytes];
