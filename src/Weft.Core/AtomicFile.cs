@@ -5,7 +5,7 @@ public static class AtomicFile
 {
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
-        var temporary = $"{path}.weft-{Environment.ProcessId}-{Environment.CurrentManagedThreadId}";
+        var temporary = Temporary(path);
         try
         {
             using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0)) file.Write(content);
@@ -14,7 +14,31 @@ public static class AtomicFile
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             TryDelete(temporary);
-            throw new WeftException($"cannot write '{path}': {e.Message}", "check free space and permissions of that folder; nothing was left half-written", ExitCode.Failure, e);
+            throw Failed(path, e);
+        }
+    }
+
+    /// <summary>For what does not fit in memory. Devices and the like, which nothing should be renamed over, are written to directly.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="write">Gets a stream without a buffer. What it throws leaves no file behind; an <see cref="IOException"/> is taken for one of writing.</param>
+    public static void Write(string path, Action<Stream> write)
+    {
+        var isDevice = Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal);
+        var destination = isDevice ? path : Temporary(path);
+        var whole = false;
+        try
+        {
+            using (var file = new FileStream(destination, isDevice ? FileMode.Open : FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0)) write(file);
+            if (!isDevice) File.Move(destination, path, overwrite: true);
+            whole = true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Failed(path, e);
+        }
+        finally
+        {
+            if (!whole && !isDevice) TryDelete(destination);
         }
     }
 
@@ -35,4 +59,9 @@ public static class AtomicFile
         try { File.Delete(path); }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException) { /* best effort: a leftover temporary is never read */ }
     }
+
+    private static string Temporary(string path) => $"{path}.weft-{Environment.ProcessId}-{Environment.CurrentManagedThreadId}";
+
+    private static WeftException Failed(string path, Exception e) =>
+        new($"cannot write '{path}': {e.Message}", "check free space and permissions of that folder; nothing was left half-written", ExitCode.Failure, e);
 }

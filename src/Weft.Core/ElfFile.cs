@@ -22,7 +22,7 @@ public sealed class ElfFile
         Guarded(() => { ReadSections(); return 0; });
     }
 
-    private sealed record Section(uint NameAt, uint Type, long Offset, long Size, uint Link)
+    private sealed record Section(uint NameAt, uint Type, ulong Address, long Offset, long Size, uint Link)
     {
         public string Name { get; set; } = "";
     }
@@ -43,6 +43,9 @@ public sealed class ElfFile
                 return Guarded(() => data.AsMemory(checked((int)section.Offset), checked((int)section.Size))).Span;
         return [];
     }
+
+    /// <summary>Where the section of that name is in memory, before the loader moves it; 0 if there is none.</summary>
+    public ulong SectionAddress(string sectionName) => sections.Find(s => s.Name == sectionName)?.Address ?? 0;
 
     /// <summary>Names of the global and weak symbols defined here: what an archive's index lists.</summary>
     public IReadOnlyList<string> DefinedGlobals() => Guarded(() => ReadGlobals(defined: true));
@@ -106,8 +109,8 @@ public sealed class ElfFile
         {
             var at = table + i * entry;
             sections.Add(wide
-                ? new Section(U32(at), U32(at + 4), (long)U64(at + 24), (long)U64(at + 32), U32(at + 40))
-                : new Section(U32(at), U32(at + 4), U32(at + 16), U32(at + 20), U32(at + 24)));
+                ? new Section(U32(at), U32(at + 4), U64(at + 16), (long)U64(at + 24), (long)U64(at + 32), U32(at + 40))
+                : new Section(U32(at), U32(at + 4), U32(at + 12), U32(at + 16), U32(at + 20), U32(at + 24)));
         }
         foreach (var section in sections) section.Name = Text(sections[names], section.NameAt);
     }

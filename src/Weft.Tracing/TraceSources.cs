@@ -11,22 +11,24 @@ public static class TraceSources
     // A new format: one line here.
     private static readonly (Recogniser Recognises, Opener Open)[] Formats =
     [
-        (TraceFile.Recognises, TraceFile.Open),
+        (TraceFile.Recognises, (handle, path, demangle, _) => TraceFile.Open(handle, path, demangle)),
+        (XRayLog.Recognises, XRayLog.Open),
     ];
 
     private delegate bool Recogniser(ReadOnlySpan<byte> start);
 
-    private delegate ITraceSource Opener(SafeFileHandle handle, string path, Func<string, string> demangle);
+    private delegate ITraceSource Opener(SafeFileHandle handle, string path, Func<string, string> demangle, string? program);
 
     /// <param name="path">A file.</param>
     /// <param name="demangle">For functions that the trace names by their symbols only.</param>
+    /// <param name="program">The executable, for formats that do not hold the names of functions.</param>
     /// <exception cref="WeftException">There is none, it cannot be read, or it is not a trace.</exception>
-    public static ITraceSource Open(string path, Func<string, string>? demangle = null)
+    public static ITraceSource Open(string path, Func<string, string>? demangle = null, string? program = null)
     {
         var handle = OpenFile(path);
         try
         {
-            return Recognise(handle, path, demangle ?? (symbol => symbol));
+            return Recognise(handle, path, demangle ?? (symbol => symbol), program);
         }
         catch
         {
@@ -35,12 +37,12 @@ public static class TraceSources
         }
     }
 
-    private static ITraceSource Recognise(SafeFileHandle handle, string path, Func<string, string> demangle)
+    private static ITraceSource Recognise(SafeFileHandle handle, string path, Func<string, string> demangle, string? program)
     {
         Span<byte> start = stackalloc byte[32];
         start = start[..ReadStart(handle, start, path)];
         foreach (var format in Formats)
-            if (format.Recognises(start)) return format.Open(handle, path, demangle);
+            if (format.Recognises(start)) return format.Open(handle, path, demangle, program);
         throw start.Length == 0
             ? new WeftException($"'{path}' is empty", "the program that was to write it has not begun, or found no room to; run it again")
             : new WeftException($"'{path}' is not a trace", HowToRecord);

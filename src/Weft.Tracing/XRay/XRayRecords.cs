@@ -1,0 +1,66 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Weft.Tracing;
+
+/// <summary>The first four as logs number them.</summary>
+internal enum XRayKind : byte { Entry, Exit, TailExit, EntryWithArgument, Argument, Custom, Typed }
+
+/// <param name="Kind">What was recorded.</param>
+/// <param name="Clock">Ticks; of an argument its value.</param>
+/// <param name="Id">Function, or the type of a typed event.</param>
+/// <param name="Data">Of an event.</param>
+internal readonly record struct XRayRecord(XRayKind Kind, ulong Clock, int Id, ReadOnlyMemory<byte> Data = default);
+
+/// <summary>A thread of an XRay log: where its records are, and the clock of its first.</summary>
+internal sealed class XRayThread(int process, int id)
+{
+    public int Process { get; } = process;
+
+    public int Id { get; } = id;
+
+    public ulong First { get; set; } = ulong.MaxValue;
+
+    public List<XRayPart> Parts { get; } = [];
+}
+
+/// <summary>A part of the file with records of a thread (and in basic mode of others as well).</summary>
+internal readonly record struct XRayPart(long Offset, long Size, ulong Clock);
+
+/// <summary>Either way of writing XRay logs: basic or FDR.</summary>
+internal abstract class XRayRecords(SafeFileHandle file, string path)
+{
+    /// <summary>More are taken for damage: an index of them would not fit in memory.</summary>
+    private const int MostThreads = 1 << 18;
+
+    private readonly Dictionary<(int Process, int Id), XRayThread> threads = [];
+
+    public IReadOnlyCollection<XRayThread> Threads => threads.Values;
+
+    /// <summary>One sentence each; the same thing is said once.</summary>
+    public List<string> Complaints { get; } = [];
+
+    /// <summary>In bytes, when it was opened.</summary>
+    protected long Length { get; } = RandomAccess.GetLength(file);
+
+    /// <summary>The thread's records in the order they were written.</summary>
+    public abstract IEnumerable<XRayRecord> Read(XRayThread thread);
+
+    public void Complain(string what)
+    {
+        var sentence = $"'{path}': {what}";
+        if (!Complaints.Contains(sentence)) Complaints.Add(sentence);
+    }
+
+    protected FileWindow Window() => new(file, path);
+
+    protected XRayThread? Thread(int process, int id)
+    {
+        if (threads.TryGetValue((process, id), out var thread)) return thread;
+        if (threads.Count == MostThreads)
+        {
+            Complain($"there are more than {MostThreads} threads: the log is damaged, or the rest of them is left out");
+            return null;
+        }
+        return threads[(process, id)] = new XRayThread(process, id);
+    }
+}
