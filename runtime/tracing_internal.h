@@ -92,6 +92,7 @@ struct weft_tracing_module {
     uint32_t gone; ///< unloaded; its ids stay
     struct weft_tracing_function *functions;
     struct weft_tracing_sled *table;
+    uint32_t *order; ///< functions by address
     const char *file; ///< its file, mapped
     size_t file_size;
     char *path;
@@ -210,6 +211,7 @@ uint64_t weft_tracing_monotonic(void);
 int weft_tracing_load(struct weft_tracing_module *module);
 void weft_tracing_describe(struct weft_tracing_module *module, uint32_t function);
 void weft_tracing_name(const struct weft_tracing_function *function, const char **name, size_t *size, const char **symbol, size_t *symbol_size);
+uint32_t weft_tracing_function_at(uintptr_t address);
 int weft_tracing_matches(const char *patterns, const struct weft_tracing_function *function);
 void weft_tracing_write_metadata(uint32_t type, const void *head, size_t head_size, const char *const *texts, const size_t *sizes, unsigned count);
 

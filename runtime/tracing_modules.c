@@ -124,8 +124,9 @@ static void sort(const struct weft_tracing_module *module, uint32_t *order)
 }
 
 /// The function whose entry sled is at an address or, with landing room for `endbr` and the like, right behind it.
-static struct weft_tracing_function *find(const struct weft_tracing_module *module, const uint32_t *order, uintptr_t address)
+static struct weft_tracing_function *find(const struct weft_tracing_module *module, uintptr_t address)
 {
+    const uint32_t *order = module->order;
     uint32_t low = 0, high = module->function_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -137,6 +138,20 @@ static struct weft_tracing_function *find(const struct weft_tracing_module *modu
     if (low == module->function_count || entry_of(module, order[low]) - address > 16)
         return NULL;
     return &module->functions[order[low]];
+}
+
+/// Id of the function that begins at an address, or 0. Without a lock: tables once made do not move.
+uint32_t weft_tracing_function_at(uintptr_t address)
+{
+    for (uint32_t i = 0; i < process->module_count; i++) {
+        struct weft_tracing_module *module = &process->tables->modules[i];
+        if (module->gone || !module->table || address > (uintptr_t)module->high || address + 16 < (uintptr_t)module->low)
+            continue;
+        const struct weft_tracing_function *function = find(module, address);
+        if (function)
+            return module->first_id + (uint32_t)(function - module->functions);
+    }
+    return 0;
 }
 
 // ---- The module's file ----
@@ -241,7 +256,7 @@ static int has_name(const struct weft_tracing_module *module, const ElfW(Shdr) *
     return 1;
 }
 
-static void read_names(struct weft_tracing_module *module, const ElfW(Shdr) *section, const uint32_t *order)
+static void read_names(struct weft_tracing_module *module, const ElfW(Shdr) *section)
 {
     const char *start = module->file + section->sh_offset, *end = start + section->sh_size;
     for (const char *at = start; (size_t)(end - at) >= sizeof(struct names_entry);) {
@@ -251,7 +266,7 @@ static void read_names(struct weft_tracing_module *module, const ElfW(Shdr) *sec
             return; // damaged, or not ours
         // The distance was computed as if the section lay at its address, which is 0.
         uintptr_t address = module->bias + section->sh_addr + (uintptr_t)(at - start) + (uintptr_t)(intptr_t)entry->distance;
-        struct weft_tracing_function *function = find(module, order, address);
+        struct weft_tracing_function *function = find(module, address);
         if (function) {
             function->names = at;
             function->types = entry->types;
@@ -260,7 +275,7 @@ static void read_names(struct weft_tracing_module *module, const ElfW(Shdr) *sec
     }
 }
 
-static void read_symbols(struct weft_tracing_module *module, const ElfW(Shdr) *sections, unsigned count, const ElfW(Shdr) *table, const uint32_t *order)
+static void read_symbols(struct weft_tracing_module *module, const ElfW(Shdr) *sections, unsigned count, const ElfW(Shdr) *table)
 {
     if (table->sh_link >= count || !is_inside(module, &sections[table->sh_link]))
         return;
@@ -269,7 +284,7 @@ static void read_symbols(struct weft_tracing_module *module, const ElfW(Shdr) *s
     for (size_t i = 0; i < table->sh_size / sizeof *symbols; i++) {
         if ((symbols[i].st_info & 15) != STT_FUNC || symbols[i].st_shndx == SHN_UNDEF || symbols[i].st_name >= strings->sh_size)
             continue;
-        struct weft_tracing_function *function = find(module, order, module->bias + symbols[i].st_value);
+        struct weft_tracing_function *function = find(module, module->bias + symbols[i].st_value);
         if (function && !function->names && !function->symbol)
             function->symbol = module->file + strings->sh_offset + symbols[i].st_name;
     }
@@ -277,23 +292,20 @@ static void read_symbols(struct weft_tracing_module *module, const ElfW(Shdr) *s
 
 static void name_functions(struct weft_tracing_module *module)
 {
-    uint32_t *order = weft_reserve((size_t)module->function_count * sizeof *order);
     unsigned count;
     const ElfW(Shdr) *sections = section_headers(module, &count);
-    if (!order || !sections)
+    if (!sections)
         return;
-    sort(module, order);
     for (unsigned i = 0; i < count; i++)
         if (sections[i].sh_type == SHT_PROGBITS && is_inside(module, &sections[i]) && has_name(module, sections, count, &sections[i], "weft_trc_names"))
-            read_names(module, &sections[i], order);
+            read_names(module, &sections[i]);
     for (unsigned type = SHT_SYMTAB;; type = SHT_DYNSYM) {
         for (unsigned i = 0; i < count; i++)
             if (sections[i].sh_type == type && is_inside(module, &sections[i]))
-                read_symbols(module, sections, count, &sections[i], order);
+                read_symbols(module, sections, count, &sections[i]);
         if (type == SHT_DYNSYM)
             break;
     }
-    munmap(order, (size_t)module->function_count * sizeof *order);
 }
 
 /// Makes the module's tables. 0, or an errno value.
@@ -304,16 +316,17 @@ int weft_tracing_load(struct weft_tracing_module *module)
     each_sled(module);
     if (!module->sled_count)
         return 0;
-    // A stopgap for address 0 of no use keeps an id from being 0.
     if (process->next_id + module->function_count >= IDS)
         return EOVERFLOW;
     size_t functions = (size_t)module->function_count * sizeof *module->functions, sleds = (size_t)module->sled_count * sizeof *module->table;
-    char *memory = weft_reserve(functions + sleds);
+    char *memory = weft_reserve(functions + sleds + (size_t)module->function_count * sizeof *module->order);
     if (!memory)
         return ENOMEM;
     module->functions = (struct weft_tracing_function *)(memory + sleds);
+    module->order = (uint32_t *)(memory + sleds + functions);
     module->table = (struct weft_tracing_sled *)memory;
     each_sled(module);
+    sort(module, module->order);
     module->low = module->high = module->table[0].address;
     for (uint32_t i = 0; i < module->sled_count; i++) {
         char *at = module->table[i].address;

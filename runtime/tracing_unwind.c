@@ -2,7 +2,7 @@
 //
 // Exceptions and panics leave functions without passing their exit sleds. Every personality routine (C++, Rust, C with
 // cleanups) tells the unwinder where to land by _Unwind_SetIP(), once for each landing pad. This file stands in front of it
-// and records the stack pointer of the frame that is landed in: calls whose frames lie below are over.
+// and records the frame that is landed in: calls whose frames lie below are over.
 //
 // Costs nothing unless something is thrown. Where the unwinder is linked statically its own definition wins over this weak
 // one: then readers close such calls when one further out ends.
@@ -16,8 +16,11 @@ struct _Unwind_Context;
 typedef void set_ip(struct _Unwind_Context *, uintptr_t);
 typedef uintptr_t get_cfa(struct _Unwind_Context *);
 
+typedef uintptr_t get_start(struct _Unwind_Context *);
+
 static set_ip *next_set_ip;
 static get_cfa *next_get_cfa;
+static get_start *next_get_start;
 
 /// The unwinder's own. One that was loaded out of everybody's sight (as pthread_cancel() does) is asked for by name.
 static void *find(const char *name)
@@ -31,11 +34,14 @@ static void note_landing(struct _Unwind_Context *context)
 {
     if (!process->recording || !self->buffer)
         return;
-    get_cfa *get = __atomic_load_n(&next_get_cfa, __ATOMIC_RELAXED);
-    if (!get && (get = (get_cfa *)find("_Unwind_GetCFA")) != NULL)
-        __atomic_store_n(&next_get_cfa, get, __ATOMIC_RELAXED);
-    if (get)
-        weft_tracing_put(WEFT_TRACING_LANDED_RECORD << WEFT_TRACING_TYPE_SHIFT | WEFT_TRACING_OTHER, (uint32_t)get(context), NULL, 0);
+    if (!__atomic_load_n(&next_get_cfa, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&next_get_start, (get_start *)find("_Unwind_GetRegionStart"), __ATOMIC_RELAXED);
+        __atomic_store_n(&next_get_cfa, (get_cfa *)find("_Unwind_GetCFA"), __ATOMIC_RELAXED);
+    }
+    if (!next_get_cfa || !next_get_start)
+        return;
+    uint64_t payload[] = {(uint32_t)next_get_cfa(context), weft_tracing_function_at(next_get_start(context))};
+    weft_tracing_put(sizeof payload << WEFT_TRACING_ARGUMENT_SHIFT | WEFT_TRACING_LANDED_RECORD << WEFT_TRACING_TYPE_SHIFT | WEFT_TRACING_OTHER, UINT32_MAX, payload, 2);
 }
 
 EXPORT void _Unwind_SetIP(struct _Unwind_Context *context, uintptr_t address)

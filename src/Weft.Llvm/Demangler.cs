@@ -74,7 +74,7 @@ public static unsafe partial class Demangler
             "C" => ",",
             var code => ((char)Convert.ToInt32(code[1..], 16)).ToString(),
         });
-        return text.Replace("::_<", "::<").Replace("..", "::") is var dotted && dotted.StartsWith("_<", StringComparison.Ordinal) ? dotted[1..] : dotted;
+        return text.Replace("::_<", "::<").Replace("::_{", "::{").Replace("..", "::") is var dotted && dotted.StartsWith("_<", StringComparison.Ordinal) ? dotted[1..] : dotted;
     }
 
     private static nint FindLlvm()

@@ -105,8 +105,7 @@ internal sealed class BlockReader(TraceClock clock)
                 high = (ulong)second << 32;
                 return false;
             case Other.Landed:
-                read = new RawEvent(RawKind.Landed, time, 0, second);
-                return true;
+                return TryReadLanding(argument, second, out read);
             case Other.Lost:
                 read = new RawEvent(RawKind.Lost, time, 0, second);
                 return true;
@@ -122,6 +121,20 @@ internal sealed class BlockReader(TraceClock clock)
                 Skip(other == Other.Values ? argument : (argument + 7) / 8);
                 return false;
         }
+    }
+
+    private bool TryReadLanding(uint length, uint low, out RawEvent read)
+    {
+        read = default;
+        if (length != 16 || end - next < 2)
+        {
+            Skip((length + 7) / 8);
+            return false;
+        }
+        Advance(high | low);
+        read = new RawEvent(RawKind.Landed, time, (int)Math.Min((uint)words[next + 1], int.MaxValue), (uint)words[next]);
+        next += 2;
+        return true;
     }
 
     private bool TryReadUserEvent(uint length, uint low, out RawEvent read)

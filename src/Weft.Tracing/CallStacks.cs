@@ -6,7 +6,8 @@ namespace Weft.Tracing;
 /// An exit ends the topmost call of its function; calls above that one were unwound. A tail exit ends its call, so that what is
 /// entered next has its caller. After <see cref="RawKind.Landed"/>, the calls whose stack pointer is known and smaller are over,
 /// and those above them: it is looked for from the top down, up to the first known call that is not smaller, because a signal
-/// handler may run on a stack of its own with any address.
+/// handler may run on a stack of its own with any address. If that one is of the function that was landed in, calls above it are
+/// over too.
 /// </para>
 /// <para>
 /// An exit of a function that is not among the open calls, while none is open, is of a call that was under way when the log began
@@ -55,7 +56,7 @@ public static class CallStacks
                     yield return stack.End(raw.Kind == RawKind.Exit ? Certainty.Seen : Certainty.Tail, time, raw.Data);
                     break;
                 case RawKind.Landed:
-                    var landed = stack.DepthAfterLanding(raw.Value);
+                    var landed = stack.DepthAfterLanding(raw.Value, raw.Id);
                     while (stack.Count > landed) yield return stack.End(Certainty.Unwound, time);
                     break;
                 case RawKind.Lost:
@@ -94,7 +95,7 @@ public static class CallStacks
                     else if (stack.Count == 0 && found.Count < Remembered) found.Add((part, raw.Id));
                     break;
                 case RawKind.Landed:
-                    stack.Truncate(stack.DepthAfterLanding(raw.Value));
+                    stack.Truncate(stack.DepthAfterLanding(raw.Value, raw.Id));
                     break;
                 case RawKind.Lost:
                     stack.Truncate(0);
@@ -155,11 +156,12 @@ public static class CallStacks
             return depth;
         }
 
-        public int DepthAfterLanding(uint pointer)
+        public int DepthAfterLanding(uint pointer, int function)
         {
             var depth = Count;
-            for (var i = Known(depth); i >= 0 && (int)(calls[i].Frame - pointer) < 0; i = Known(i)) depth = i;
-            return depth;
+            var next = Known(depth);
+            for (; next >= 0 && (int)(calls[next].Frame - pointer) < 0; next = Known(next)) depth = next;
+            return function != 0 && next >= 0 && calls[next].Function == function ? next + 1 : depth;
         }
 
         /// <summary>The nearest call below a depth whose stack pointer is known; -1 if there is none.</summary>

@@ -44,7 +44,7 @@ public enum RawKind : byte
     /// <summary>A function ended in a tail call: what is entered next has its caller.</summary>
     TailExit,
 
-    /// <summary>An exception or panic arrived in a frame whose stack pointer is Value.</summary>
+    /// <summary>An exception or panic arrived in a frame whose stack pointer is Value, of the function Id (0: one that is not traced).</summary>
     Landed,
 
     /// <summary>A user's event; Id is its type, Data what came with it.</summary>

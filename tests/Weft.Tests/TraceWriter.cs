@@ -152,7 +152,7 @@ internal sealed class LogWriter(int index, int id, string name)
 
     public LogWriter Frame(uint pointer) => Other(1, 0, pointer);
 
-    public LogWriter Landed(uint pointer) => Other(2, 0, pointer);
+    public LogWriter Landed(uint pointer, ulong time, uint function = 0) => At(time, low => Other(2, 16, low, [.. BitConverter.GetBytes((ulong)pointer), .. BitConverter.GetBytes((ulong)function)]));
 
     public LogWriter Values(params ulong[] values) => Other(3, (uint)values.Length, 0, [.. values.SelectMany(BitConverter.GetBytes)]);
 

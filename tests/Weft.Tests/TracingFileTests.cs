@@ -18,7 +18,7 @@ public sealed class TracingFileTests : IDisposable
     {
         var writer = new TraceWriter().Function(1, "main", "main", "a.c", 7, types: 0x64).Function(2, "", "_Z3foov").Span(3, "load").EventType(9, "packet").Note(50, 2, "switched off");
         writer.Thread(1, 100, "main")
-            .Enter(1, 10).Frame(0xFFF0).Values(41, 42).Begin(3, 20).Event(9, "hello", 30).Enter(2, 40).Landed(0xFF00)
+            .Enter(1, 10).Frame(0xFFF0).Values(41, 42).Begin(3, 20).Event(9, "hello", 30).Enter(2, 40).Landed(0xFF00, 50)
             .Other(17, 16, 0, new byte[16]).Pad(24).Exit(2, 60, clock: 2).Lost(5).End(3, 70).Exit(1, 80).Values(7).Tail(1, 90);
         using var trace = Open(writer.ToArray());
 
@@ -36,7 +36,7 @@ public sealed class TracingFileTests : IDisposable
         Assert.Equal(("load", "span #4", "packet", "event #4"), (trace.SpanName(3), trace.SpanName(4), trace.EventType(9), trace.EventType(4)));
         Assert.Equal(
         [
-            "Entry 10 1 fff0+ 29000000000000002a00000000000000", "SpanBegin 20 3 0", "Event 30 9 0 68656c6c6f", "Entry 40 2 0", "Landed 40 0 ff00", "Exit 60 2 0", "Lost 60 0 5",
+            "Entry 10 1 fff0+ 29000000000000002a00000000000000", "SpanBegin 20 3 0", "Event 30 9 0 68656c6c6f", "Entry 40 2 0", "Landed 50 0 ff00", "Exit 60 2 0", "Lost 60 0 5",
             "SpanEnd 70 3 0", "Exit 80 1 0 0700000000000000", "TailExit 90 1 0",
         ], trace.Read(thread).Select(Show));
     }
@@ -246,7 +246,7 @@ public sealed class TracingFileTests : IDisposable
         var writer = new TraceWriter();
         LogWriter deep = writer.Thread(1), landing = writer.Thread(2), exits = writer.Thread(3), ids = writer.Thread(4), losses = writer.Thread(5);
         for (var i = 0; i < count; i++) deep.Enter(1, 1);
-        for (var i = 0; i < count / 3; i++) landing.Enter(2, 1).Frame(1000).Landed(500); // never one that is over
+        for (var i = 0; i < count / 3; i++) landing.Enter(2, 1).Frame(1000).Landed(500, 1); // never one that is over
         for (var i = 0; i < count; i++) exits.Exit(i & 0xFFFF | 1, 1);
         for (var i = 0; i < count; i++) ids.Enter((i * 7919 & 0x3FFFFFF) + 1, 1);
         for (var i = 0; i < count; i++) losses.Lost(uint.MaxValue);
@@ -262,7 +262,7 @@ public sealed class TracingFileTests : IDisposable
     private static TraceWriter Rich()
     {
         var writer = new TraceWriter().Functions("main", "foo", "bar").Span(1, "span").EventType(1, "event").Note(3, 1, "note");
-        writer.Thread(1, 10, "main").Enter(1, 1).Frame(1000).Enter(2, 2).Frame(900).Values(1, 2).Begin(1, 3).Event(1, "data and more", 4).Exit(2, 5).Values(3).Enter(3, 6).Frame(800).Landed(950).Tail(1, 7).Enter(3, 8).Lost(3).End(1, 9_000_000_000)
+        writer.Thread(1, 10, "main").Enter(1, 1).Frame(1000).Enter(2, 2).Frame(900).Values(1, 2).Begin(1, 3).Event(1, "data and more", 4).Exit(2, 5).Values(3).Enter(3, 6).Frame(800).Landed(950, 6).Tail(1, 7).Enter(3, 8).Lost(3).End(1, 9_000_000_000)
             .NextBlock().Enter(1, 9_000_000_001).Exit(1, 9_000_000_002).Pad(64).Enter(2, 9_000_000_003);
         writer.Thread(2, 11, "worker").Enter(2, 4).Exit(3, 5).Exit(2, 6).LeaveOpen = true;
         return writer;

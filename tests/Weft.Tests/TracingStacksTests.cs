@@ -85,7 +85,7 @@ public sealed class TracingStacksTests
         return kind switch
         {
             RawKind.Lost => new RawEvent(kind, time, 0, 3),
-            RawKind.Landed => new RawEvent(kind, time, 0, uint.Parse(numbers[0])),
+            RawKind.Landed => new RawEvent(kind, time, numbers is [_, var function] ? int.Parse(function) : 0, uint.Parse(numbers[0])),
             _ => numbers is [var id, var frame] ? new RawEvent(kind, time, int.Parse(id), uint.Parse(frame), true) : new RawEvent(kind, time, int.Parse(numbers[0])),
         };
     }

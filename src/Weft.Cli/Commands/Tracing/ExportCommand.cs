@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Microsoft.Win32.SafeHandles;
 using Weft.Core;
+using Weft.Llvm;
 using Weft.Tracing;
 
 namespace Weft.Cli.Commands.Tracing;
