@@ -16,7 +16,7 @@ class Timeline {
     this.pixels = document.createElement("canvas");
     this.open();
     new Pointers(this.canvas, this);
-    this.scroll.addEventListener("scroll", () => app.redraw());
+    this.scroll.addEventListener("scroll", () => app.redraw(this));
     this.layOut();
   }
 
@@ -62,7 +62,7 @@ class Timeline {
     this.context = fitCanvas(this.canvas, this.width, this.height);
     this.spacer.style.height = Math.max(this.content - this.height, 0) + "px";
     this.map.resize();
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   // ---- moving
@@ -71,7 +71,7 @@ class Timeline {
     const length = Math.min(Math.max(to - from, 10), this.whole.to - this.whole.from);
     from = Math.min(Math.max(from, this.whole.from), this.whole.to - length);
     this.view = { from, to: from + length };
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   zoom(factor, x = this.pointer ?? this.width / 2) {
@@ -131,13 +131,13 @@ class Timeline {
     const before = this.hovered;
     this.hovered = hit && hit.index >= 0 ? hit : null;
     showTip(this.hovered && this.describe(this.hovered), clientX, clientY);
-    if (before?.index !== this.hovered?.index || before?.lane !== this.hovered?.lane) this.app.redraw();
+    if (before?.index !== this.hovered?.index || before?.lane !== this.hovered?.lane) this.app.redraw(this);
   }
 
   leave() {
     this.hovered = this.pointer = null;
     showTip(null);
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   click(x, y) {
@@ -161,7 +161,7 @@ class Timeline {
   choose(hit) {
     this.chosen = hit;
     this.app.showDetails(hit);
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   // To a neighbour of the chosen slice: "before", "after", "caller" or "callee".
