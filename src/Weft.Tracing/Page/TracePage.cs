@@ -21,7 +21,7 @@ public sealed record PageOptions
 public static class TracePage
 {
     // In the order in which the one script of the page has them; they share a scope.
-    private static readonly string[] Scripts = ["data.js", "model.js", "look.js", "timeline.js", "flame.js", "table.js", "page.js"];
+    private static readonly string[] Scripts = ["data.js", "model.js", "look.js", "timeline.js", "map.js", "pointers.js", "flame.js", "table.js", "page.js"];
 
     /// <summary>Writes the page; reads every thread twice.</summary>
     /// <param name="output">Gets UTF-8 and stays open.</param>

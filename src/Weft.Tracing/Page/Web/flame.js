@@ -11,7 +11,7 @@ class Flame {
     this.path = [0]; // what was zoomed to, one after the other
     this.chosen = this.hovered = null;
     this.rows = [];
-    this.scroll.addEventListener("scroll", () => app.redraw());
+    this.scroll.addEventListener("scroll", () => app.redraw(this));
     this.canvas.addEventListener("pointermove", e => this.hover(e));
     this.canvas.addEventListener("pointerleave", () => this.leave());
     this.canvas.addEventListener("click", e => this.click(e));
@@ -29,10 +29,11 @@ class Flame {
     this.rows = layFlames(app.trace.stacks, app.sums.total, this.focused, this.width);
     this.context = fitCanvas(this.canvas, this.width, this.scroll.clientHeight);
     this.spacer.style.height = Math.max(this.rows.length * flameRow + 4 - this.scroll.clientHeight, 0) + "px";
+    this.tell();
     element("flame-back").disabled = this.path.length === 1;
     element("flame-all").disabled = this.focused === 0;
     element("focus").textContent = this.focused ? this.name(this.focused) : "";
-    app.redraw();
+    app.redraw(this);
   }
 
   name(node) { return node ? this.app.trace.functions[this.app.trace.stacks.fn[node]].name : "all"; }
@@ -43,7 +44,6 @@ class Flame {
     else this.path.push(node);
     this.chosen = node;
     this.layOut();
-    this.tell();
   }
 
   // Whether there was something to go back from.
@@ -64,13 +64,13 @@ class Flame {
     showTip(box && this.describe(box.node), event.clientX, event.clientY);
     if (box?.node === this.hovered?.node) return;
     this.hovered = box;
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   leave() {
     this.hovered = null;
     showTip(null);
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   click(event) {
@@ -98,7 +98,7 @@ class Flame {
     else return false;
     this.reveal();
     this.tell();
-    this.app.redraw();
+    this.app.redraw(this);
     return true;
   }
 

@@ -10,9 +10,9 @@ function firstAbove(values, value, low = 0, high = values.length) {
   return low;
 }
 
-// The same for an answer that is probably near: in steps that double.
-function firstAtLeastFrom(values, value, low) {
-  let step = 1, high = low;
+// The first from low on that is at least the value, for an answer that is probably about so far away: in steps that double.
+function firstAtLeastFrom(values, value, low, step = 1) {
+  let high = low;
   while (high < values.length && values[high] < value) {
     low = high + 1;
     high += step;
@@ -62,16 +62,17 @@ function addRow(sums, row, { from, to }) {
   }
 }
 
-// The same for functions. A function's total does not count the calls that it makes of itself twice.
+// The same for functions. A function's total does not count the calls that it makes of itself twice; each does, for the average.
 function sumFunctions(trace, sums) {
   const { fn, outermost, count } = trace.stacks;
-  const functions = trace.functions.map((f, index) => ({ index, name: f.name, calls: 0, total: 0, self: 0, longest: 0 }));
+  const functions = trace.functions.map((f, index) => ({ index, name: f.name, calls: 0, total: 0, self: 0, longest: 0, each: 0 }));
   for (let node = 1; node < count; node++) {
     const calls = sums.calls[node];
     if (!calls) continue;
     const f = functions[fn[node]];
     f.calls += calls;
     f.self += sums.self[node];
+    f.each += sums.total[node];
     if (outermost[node]) f.total += sums.total[node];
     f.longest = Math.max(f.longest, sums.longest[node]);
   }
@@ -151,6 +152,7 @@ function boxAt(row, x) {
 // view: from, and scale in nanoseconds per pixel. labels gets (index, x, end) of what is wide enough for text.
 function paintRow(row, view, colors, wanted, faintest, pixels, offset, width, labels, labelWidth) {
   const { start, end, sum, item, count } = row, { from, scale } = view;
+  let step = 1;
   for (let i = firstAbove(end, from - scale); i < count;) {
     const left = (start[i] - from) / scale;
     if (left >= width) break;
@@ -158,7 +160,8 @@ function paintRow(row, view, colors, wanted, faintest, pixels, offset, width, la
     let wide = i, edge = x;
     if (end[i] - start[i] < scale) {
       const limit = from + (x + 1) * scale;
-      const past = Math.max(firstAtLeastFrom(start, limit, i + 1), i + 1);
+      const past = firstAtLeastFrom(start, limit, i + 1, step);
+      step = (past - i >> 1) + 1;
       const shown = spokesman(row, i, past, wanted);
       const covered = Math.min((sum[past] - sum[i]) / scale, 1);
       const color = colors[item[shown]];
@@ -183,7 +186,7 @@ function spokesman({ start, end, item }, from, to, wanted) {
   if (wanted) {
     for (let i = from; i < to; i++) if (wanted[item[i]]) return i;
   }
-  const step = Math.max((to - from) >> 3, 1);
+  const step = Math.max((to - from) >> 2, 1); // reading few of them: each is a miss of the cache
   let longest = from;
   for (let i = from + step; i < to; i += step) if (end[i] - start[i] > end[longest] - start[longest]) longest = i;
   return longest;
@@ -234,7 +237,7 @@ function findCall(trace, threads, fn, better) {
 
 function matcher(text, expression) {
   if (expression) {
-    const pattern = new RegExp(text, "iu");
+    const pattern = new RegExp(text, "i");
     return name => pattern.test(name);
   }
   const lower = text.toLowerCase();

@@ -7,6 +7,7 @@ class App {
     this.range = this.wanted = this.wantedStacks = null;
     this.function = -1;
     this.pressed = new Set();
+    this.stale = new Set(); // views to be drawn
     this.sum();
     this.paint();
     showHead(trace);
@@ -35,7 +36,7 @@ class App {
     element("clear-range").disabled = !range;
     element("range").textContent = range ? `Range: ${duration(range.to - range.from)} from ${moment(range.from - this.trace.from, Math.max((range.to - range.from) / 100, 1))}` : "";
     if (done) this.count();
-    this.redraw();
+    this.redraw(this.timeline);
   }
 
   count() {
@@ -80,7 +81,7 @@ class App {
     this.paint();
     this.table.fill();
     this.tellFound();
-    this.redraw();
+    this.redrawAll();
   }
 
   tellFound() {
@@ -157,22 +158,22 @@ class App {
   resize() {
     this.timeline.resize();
     this.flame.layOut();
-    this.draw();
-  }
-
-  // Draws once a frame, however many reasons there are.
-  redraw() {
-    this.frame ??= requestAnimationFrame(now => {
-      this.frame = null;
-      this.moveByKeys(now);
-      this.draw();
-    });
-  }
-
-  draw() {
     this.timeline.draw();
     this.flame.draw();
   }
+
+  // Draws once a frame, however many reasons there are.
+  redraw(...views) {
+    for (const view of views) this.stale.add(view);
+    this.frame ??= requestAnimationFrame(now => {
+      this.frame = null;
+      this.moveByKeys(now);
+      for (const view of this.stale) view.draw();
+      this.stale.clear();
+    });
+  }
+
+  redrawAll() { this.redraw(this.timeline, this.flame); }
 
   // ---- keys
 
@@ -228,7 +229,7 @@ class App {
   escape() {
     if (element("threads").open) element("threads").open = false;
     else if (this.flame.back()) return;
-    else if (this.highlighted) {
+    else if (this.highlighted || this.wrong) {
       element("search").value = "";
       this.search("", false);
     } else if (this.range) this.setRange(null);

@@ -38,7 +38,7 @@ class Table {
   fill() {
     const { app } = this, { key, down } = this.order, sign = down ? -1 : 1;
     const all = app.functions.filter(f => !app.wanted || app.wanted[f.index]);
-    for (const f of all) Object.assign(f, { average: f.total / f.calls, share: f.total / (app.sums.total[0] || 1) });
+    for (const f of all) Object.assign(f, { average: f.each / f.calls, share: f.total / (app.sums.total[0] || 1) });
     all.sort((a, b) => sign * (key === "name" ? a.name < b.name ? -1 : a.name > b.name ? 1 : 0 : a[key] - b[key]));
     this.body.replaceChildren(...all.slice(0, this.limit).map(f => this.row(f)));
     this.heads.forEach((head, i) => head.setAttribute("aria-sort", columns[i].key !== key ? "none" : down ? "descending" : "ascending"));

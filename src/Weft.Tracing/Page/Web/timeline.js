@@ -16,7 +16,7 @@ class Timeline {
     this.pixels = document.createElement("canvas");
     this.open();
     new Pointers(this.canvas, this);
-    this.scroll.addEventListener("scroll", () => app.redraw());
+    this.scroll.addEventListener("scroll", () => app.redraw(this));
     this.layOut();
   }
 
@@ -62,7 +62,7 @@ class Timeline {
     this.context = fitCanvas(this.canvas, this.width, this.height);
     this.spacer.style.height = Math.max(this.content - this.height, 0) + "px";
     this.map.resize();
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   // ---- moving
@@ -71,7 +71,7 @@ class Timeline {
     const length = Math.min(Math.max(to - from, 10), this.whole.to - this.whole.from);
     from = Math.min(Math.max(from, this.whole.from), this.whole.to - length);
     this.view = { from, to: from + length };
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   zoom(factor, x = this.pointer ?? this.width / 2) {
@@ -131,13 +131,13 @@ class Timeline {
     const before = this.hovered;
     this.hovered = hit && hit.index >= 0 ? hit : null;
     showTip(this.hovered && this.describe(this.hovered), clientX, clientY);
-    if (before?.index !== this.hovered?.index || before?.lane !== this.hovered?.lane) this.app.redraw();
+    if (before?.index !== this.hovered?.index || before?.lane !== this.hovered?.lane) this.app.redraw(this);
   }
 
   leave() {
     this.hovered = this.pointer = null;
     showTip(null);
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   click(x, y) {
@@ -161,7 +161,7 @@ class Timeline {
   choose(hit) {
     this.chosen = hit;
     this.app.showDetails(hit);
-    this.app.redraw();
+    this.app.redraw(this);
   }
 
   // To a neighbour of the chosen slice: "before", "after", "caller" or "callee".
@@ -335,84 +335,6 @@ class Timeline {
   }
 }
 
-// How deep the stacks are over the whole trace, and which part the timeline shows.
-class TimelineMap {
-  constructor(timeline) {
-    this.timeline = timeline;
-    this.canvas = element("map");
-    for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) this.canvas.addEventListener(type, e => this.pointer(e));
-    this.canvas.addEventListener("wheel", e => {
-      e.preventDefault();
-      timeline.zoom(Math.exp(wheelSteps(e).y * 0.002), timeline.width / 2);
-    }, { passive: false });
-  }
-
-  resize() {
-    this.context = fitCanvas(this.canvas, this.canvas.clientWidth, 44);
-    this.bins = null;
-  }
-
-  get scale() { return (this.timeline.whole.to - this.timeline.whole.from) / Math.max(this.canvas.clientWidth, 1); }
-
-  depths() {
-    const bins = new Float64Array(this.canvas.clientWidth);
-    for (const thread of this.timeline.app.threads)
-      for (const row of thread.rows) addCoverage(row, this.timeline.whole.from, this.scale, bins);
-    return bins;
-  }
-
-  draw() {
-    const { context, timeline, scale } = this, width = this.canvas.clientWidth, { whole, view } = timeline;
-    this.bins ??= this.depths();
-    const most = this.bins.reduce((a, b) => Math.max(a, b), 1);
-    context.clearRect(0, 0, width, 44);
-    context.fillStyle = theme.quiet;
-    this.bins.forEach((depth, x) => context.fillRect(x, 44 - depth / most * 40, 1, depth / most * 40));
-    const x = (view.from - whole.from) / scale, w = Math.max((view.to - view.from) / scale, 2);
-    context.globalAlpha = 0.65;
-    context.fillStyle = theme.ground;
-    context.fillRect(0, 0, x, 44);
-    context.fillRect(x + w, 0, width, 44);
-    context.globalAlpha = 1;
-    context.strokeStyle = theme.accent;
-    context.lineWidth = 2;
-    context.strokeRect(x + 1, 1, Math.max(w - 2, 1), 42);
-    const { range } = timeline.app;
-    if (range) {
-      context.fillStyle = theme.accent;
-      context.fillRect((range.from - whole.from) / scale, 40, Math.max((range.to - range.from) / scale, 2), 4);
-    }
-  }
-
-  pointer(event) {
-    const { timeline } = this, x = event.clientX - this.canvas.getBoundingClientRect().left, time = timeline.whole.from + x * this.scale;
-    if (event.type === "pointerdown") {
-      this.canvas.setPointerCapture(event.pointerId);
-      this.from = time;
-      this.marking = event.shiftKey;
-    } else if (event.type !== "pointermove") {
-      if (this.marking && this.from !== undefined && time !== this.from) this.mark(time, true);
-      this.from = undefined;
-    }
-    if (this.from === undefined) return;
-    if (this.marking) this.mark(time, false);
-    else {
-      const half = (timeline.view.to - timeline.view.from) / 2;
-      timeline.show(time - half, time + half);
-    }
-  }
-
-  mark(time, done) {
-    const { whole, app } = this.timeline;
-    app.setRange({ from: Math.max(Math.min(time, this.from), whole.from), to: Math.min(Math.max(time, this.from), whole.to) }, done);
-  }
-}
-
-function wheelSteps(event) {
-  const line = event.deltaMode === 1 ? 30 : event.deltaMode === 2 ? 400 : 1;
-  return { x: event.deltaX * line, y: event.deltaY * line };
-}
-
 function certainties(sure) {
   const begins = ["", "", "was under way when the log began or its function was switched on", ""][sure & 3];
   const ends = ["", "was left by an exception, a panic or longjmp", "had not ended when the log ended or its function was switched off", "ended in a tail call"][sure >> 2];
@@ -425,80 +347,4 @@ function eventText(data) {
   const bytes = Array.from(data, b => b.toString(16).padStart(2, "0")).join(" ");
   const text = Array.from(data, b => String.fromCharCode(b)).join("").replace(/\0+$/, "");
   return /^[\x20-\x7e]+$/.test(text) ? [`"${text}"`] : [bytes];
-}
-
-// Mouse, pen and fingers on the timeline: one moves, or marks a range; two zoom.
-class Pointers {
-  constructor(canvas, timeline) {
-    Object.assign(this, { canvas, timeline, down: new Map(), gesture: null });
-    for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) canvas.addEventListener(type, e => this[type](e));
-    canvas.addEventListener("pointerleave", () => timeline.leave());
-    canvas.addEventListener("dblclick", e => timeline.doubleClick(...this.place(e)));
-    canvas.addEventListener("wheel", e => this.wheel(e), { passive: false });
-  }
-
-  place(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  pointerdown(event) {
-    if (event.button) return;
-    this.canvas.setPointerCapture(event.pointerId);
-    const [x, y] = this.place(event);
-    this.down.set(event.pointerId, { x, y });
-    const marking = event.shiftKey || this.timeline.marking;
-    this.gesture = this.down.size > 1 ? "pinch" : marking ? "mark" : "press";
-    this.begin = { x, y };
-    showTip(null);
-  }
-
-  pointermove(event) {
-    const [x, y] = this.place(event), last = this.down.get(event.pointerId);
-    if (!last) return this.timeline.hover(x, y, event.clientX, event.clientY);
-    if (this.gesture === "press" && Math.hypot(x - this.begin.x, y - this.begin.y) > 4) this.drag();
-    if (this.gesture === "pan") this.pan(last.x - x, last.y - y, event.pointerType);
-    else if (this.gesture === "mark") this.timeline.mark(this.begin.x, x, false);
-    else if (this.gesture === "pinch") this.pinch(event.pointerId, last, x);
-    if (this.gesture !== "press") this.down.set(event.pointerId, { x, y });
-  }
-
-  drag() {
-    this.gesture = "pan";
-    this.canvas.classList.add("dragging");
-  }
-
-  pan(dx, dy, type) {
-    this.timeline.pan(dx);
-    if (type !== "touch") this.timeline.scroll.scrollTop += dy; // a browser scrolls itself for fingers
-  }
-
-  pinch(id, last, x) {
-    const other = [...this.down].find(([key]) => key !== id)?.[1];
-    if (!other) return;
-    const before = Math.max(Math.abs(last.x - other.x), 10), after = Math.max(Math.abs(x - other.x), 10);
-    this.timeline.zoom(before / after, (x + other.x) / 2);
-    this.timeline.pan((last.x - x) / 2);
-  }
-
-  pointerup(event) {
-    const [x, y] = this.place(event);
-    if (this.gesture === "press" && this.down.has(event.pointerId)) this.timeline.click(x, y);
-    if (this.gesture === "mark") this.timeline.mark(this.begin.x, x, true);
-    this.pointercancel(event);
-  }
-
-  pointercancel(event) {
-    this.down.delete(event.pointerId);
-    this.gesture = this.down.size ? "pan" : null;
-    this.canvas.classList.remove("dragging");
-  }
-
-  wheel(event) {
-    event.preventDefault();
-    const { x, y } = wheelSteps(event), [at] = this.place(event);
-    if (event.shiftKey || Math.abs(x) > Math.abs(y)) this.timeline.pan(x || y);
-    else if (event.altKey) this.timeline.scroll.scrollTop += y;
-    else this.timeline.zoom(Math.exp(y * (event.ctrlKey ? 0.01 : 0.0018)), at);
-  }
 }
