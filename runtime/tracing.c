@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifdef __GLIBC__
@@ -356,6 +357,9 @@ static struct weft_tracing_module *own;
 static void read_settings(void)
 {
     process->size_limit = numeric("WEFT_TRACING_SIZE", (uint64_t)1 << 30);
+    struct rlimit limit; // going beyond would be answered with a signal
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < process->size_limit)
+        process->size_limit = limit.rlim_cur;
     uint64_t ring = numeric("WEFT_TRACING_RING", 0);
     process->ring = ring ? (ring < 2 * BLOCK ? 2 * BLOCK : ring + BLOCK - 1) & ~(BLOCK - 1) : 0;
     process->filters.depth = (uint32_t)numeric("WEFT_TRACING_DEPTH", 0);

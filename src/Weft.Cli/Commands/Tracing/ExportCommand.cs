@@ -22,7 +22,7 @@ internal static class ExportCommand
         ("folded", (request, source, calls) => Write(request, output => FoldedExport.Write(output, source, calls, request.Count))),
         ("flamegraph", (request, source, calls) => Write(request, output => FlamegraphExport.Write(output, source, calls, request.Count))),
         ("xray", WriteXRay),
-        ("html", (_, _, _) => throw new NotSupportedException("html")),
+        ("html", (request, source, calls) => Write(request, output => TracePage.Write(output, source, calls, new PageOptions()))),
     ];
 
     public static Command Create()
