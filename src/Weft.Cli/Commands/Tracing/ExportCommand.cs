@@ -3,6 +3,7 @@ using Microsoft.Win32.SafeHandles;
 using Weft.Core;
 using Weft.Llvm;
 using Weft.Tracing;
+using Weft.Tracing.Page;
 
 namespace Weft.Cli.Commands.Tracing;
 
