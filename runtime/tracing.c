@@ -203,6 +203,15 @@ static uint64_t estimate_frequency(void)
     return (weft_tracing_clock() - ticks) * 1000000000u / (now - started);
 }
 
+/// Ticks that an event costs, near enough: reading the clock is most of it.
+static uint64_t estimate_cost(void)
+{
+    uint64_t first = weft_tracing_clock(), last = first;
+    for (int i = 0; i < 64; i++)
+        last = weft_tracing_clock();
+    return (last - first) / 64 * 3 / 2 + 1;
+}
+
 static void start_clock(void)
 {
     process->clock_kind = 1;
@@ -211,6 +220,7 @@ static void start_clock(void)
         complain("this processor's counter does not run at a constant rate: events are timed by CLOCK_MONOTONIC, which costs several times as much", "", "");
     }
     process->frequency = estimate_frequency();
+    process->cost = estimate_cost();
     process->started = weft_tracing_clock();
     process->started_monotonic = weft_tracing_monotonic();
     process->started_wall = wall();
@@ -365,6 +375,8 @@ static void read_settings(void)
     process->filters.depth = (uint32_t)numeric("WEFT_TRACING_DEPTH", 0);
     process->filters.min_duration = numeric("WEFT_TRACING_MIN_DURATION", 0);
     process->filters.active = process->filters.depth || process->filters.min_duration;
+    process->page = (uint64_t)sysconf(_SC_PAGESIZE);
+    process->adaptive = (uint32_t)numeric("WEFT_TRACING_ADAPTIVE", 0);
     process->values = (uint32_t)truth("WEFT_TRACING_ARGS");
     process->default_clock = clock_setting();
     copy_text(process->tables->only, sizeof process->tables->only, weft_setting("WEFT_TRACING_FILTER"), "WEFT_TRACING_FILTER");

@@ -373,10 +373,13 @@ static void begin_block(struct weft_tracing_buffer *buffer, uint64_t clock)
     __atomic_store_n(&header->magic, MAGIC, __ATOMIC_RELEASE);
 }
 
-static void finish_block(struct weft_tracing_buffer *buffer)
+static void finish_block(struct weft_tracing_buffer *buffer, uint64_t clock)
 {
+    struct block_header *header = (struct block_header *)buffer->block;
+    if (process->adaptive && clock > header->clock)
+        weft_tracing_adapt(buffer->block, clock - header->clock);
     if (!buffer->discards) {
-        ((struct block_header *)buffer->block)->used = BLOCK;
+        header->used = BLOCK;
         return;
     }
     buffer->lost += BLOCK / 8;
@@ -457,7 +460,7 @@ static char *take_room(size_t size, uint64_t clock)
     if (place < buffer->block + BLOCK_HEADER || left > BLOCK - BLOCK_HEADER || left < size) {
         if (left >= 8 && left < size)
             store(place, other(WEFT_TRACING_PAD_RECORD, (uint32_t)left - 8), 0);
-        finish_block(buffer);
+        finish_block(buffer, clock);
         next_block(buffer, clock);
         if (buffer->lost && !buffer->discards) {
             store(buffer->block + BLOCK_HEADER, other(WEFT_TRACING_LOST_RECORD, 0), buffer->lost);
@@ -492,7 +495,7 @@ static char *room_across(char *place, size_t size, uint64_t clock)
         store(place, other(WEFT_TRACING_PAD_RECORD, (uint32_t)(end - place) - 8), 0);
     else if (place != end)
         return take_room(size, clock); // a signal handler has moved on to another block since
-    finish_block(buffer);
+    finish_block(buffer, clock);
     next_block(buffer, clock);
     char *to = buffer->block + BLOCK_HEADER;
     if (stashed > BLOCK - BLOCK_HEADER - size)

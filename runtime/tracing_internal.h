@@ -169,6 +169,8 @@ struct weft_tracing_process {
     uint32_t values; ///< arguments and results are recorded
     uint32_t control_signal;
     uint32_t adaptive; ///< percent, or 0
+    void *hot;         ///< of tracing_adaptive.c
+    uint64_t page;     ///< bytes
     uint32_t switched_on; ///< functions, ever
     void *handlers[6]; ///< __xray_set_handler() and its like
 };
@@ -225,6 +227,9 @@ long weft_tracing_switch(const char *globs, int on, uint32_t clock);
 int weft_tracing_begin_recording(void);
 void weft_tracing_note(uint32_t function, const char *text);
 void weft_tracing_called(uint32_t word, struct weft_tracing_registers *registers);
+
+// tracing_adaptive.c
+void weft_tracing_adapt(const char *block, uint64_t ticks);
 
 // tracing_control.c
 void weft_tracing_listen(void);

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 static uint32_t word_of(const struct weft_tracing_module *module, const struct weft_tracing_sled *sled, uint32_t clock)
 {
@@ -109,7 +108,7 @@ static void publish(char *low, char *high)
 /// Makes the code of all sleds of a module writable, or no longer.
 static int protect(const struct weft_tracing_module *module, int protection)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t page = process->page;
     uintptr_t low = (uintptr_t)module->low & ~(page - 1), high = ((uintptr_t)module->high + 32 + page - 1) & ~(page - 1);
     long result = raw_syscall(SYS_mprotect, low, high - low, protection);
     return result < 0 ? (int)-result : 0;
