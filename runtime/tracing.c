@@ -43,9 +43,15 @@ extern const char __start_weft_trc_sleds[] __attribute__((weak, visibility("hidd
 extern const char __stop_weft_trc_sleds[] __attribute__((weak, visibility("hidden")));
 extern const char __start_xray_instr_map[] __attribute__((weak, visibility("hidden")));
 extern const char __stop_xray_instr_map[] __attribute__((weak, visibility("hidden")));
-extern const char weft_tracing_entry[] __attribute__((visibility("hidden")));
-extern const char weft_tracing_exit[] __attribute__((visibility("hidden")));
-extern const char weft_tracing_tail_exit[] __attribute__((visibility("hidden")));
+#if defined(__x86_64__)
+#define TRAMPOLINES(DO) DO(entry_exact) DO(exit_exact) DO(tail_exit_exact) DO(entry_untimed) DO(exit_untimed) DO(tail_exit_untimed) DO(entry_coarse) DO(exit_coarse) DO(tail_exit_coarse)
+#else
+#define TRAMPOLINES(DO) DO(entry) DO(exit) DO(tail_exit) DO(entry) DO(exit) DO(tail_exit) DO(entry) DO(exit) DO(tail_exit)
+#endif
+#define DECLARE(name) extern const char weft_tracing_##name[] __attribute__((visibility("hidden")));
+#define NAME(name) weft_tracing_##name,
+
+TRAMPOLINES(DECLARE)
 
 static void complain(const char *a, const char *b, const char *c)
 {
@@ -438,8 +444,10 @@ __attribute__((constructor(101))) static void enter_module(void)
     if (process->tables && process->module_count < MODULES) {
         own = &process->tables->modules[process->module_count];
         *own = (struct weft_tracing_module){
-            .sleds = __start_weft_trc_sleds, .sleds_end = __stop_weft_trc_sleds, .map = __start_xray_instr_map, .map_end = __stop_xray_instr_map,
-            .trampolines = {weft_tracing_entry, weft_tracing_exit, weft_tracing_tail_exit}};
+            .sleds = __start_weft_trc_sleds, .sleds_end = __stop_weft_trc_sleds, .map = __start_xray_instr_map, .map_end = __stop_xray_instr_map};
+        const char *const trampolines[] = {TRAMPOLINES(NAME)};
+        for (unsigned i = 0; i < 9; i++)
+            own->trampolines[i / 3][i % 3] = trampolines[i];
         process->module_count++;
         if (process->prepared == 2 && process->recording)
             switch_new(own);

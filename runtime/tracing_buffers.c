@@ -20,8 +20,6 @@
 #define MAGIC 0x42544657u
 #define POOL ((size_t)16 << 20)
 
-const uint64_t *weft_tracing_tick = &__weft_tracing_process_v1.tick;
-
 struct block_header {
     uint32_t magic;
     uint16_t kind, zero;

@@ -85,7 +85,7 @@ struct weft_tracing_sled {
 struct weft_tracing_module {
     const char *sleds, *sleds_end; ///< weft_trc_sleds of this module
     const char *map, *map_end;     ///< LLVM's own xray_instr_map, of objects that Weft did not finish
-    const char *trampolines[3];    ///< by kind
+    const char *trampolines[3][3]; ///< by clock (exact, untimed, coarse) and kind
     uintptr_t bias;                ///< address in memory less address in the file
     uint32_t first_id;
     uint32_t function_count, sled_count;
@@ -135,6 +135,7 @@ struct weft_tracing_tables {
 
 /// What the copies of the runtime in a process share; starts as zero.
 struct weft_tracing_process {
+    uint64_t tick;         ///< the coarse clock
     struct weft_lock lock; ///< settings, modules, patching, metadata; held in normal code and by control requests only
     uint32_t spin;         ///< buffers and the file's growth; held for moments, with signals blocked
     uint32_t prepared;
@@ -157,7 +158,6 @@ struct weft_tracing_process {
     uint32_t clock_kind;
     uint32_t default_clock;
     uint64_t frequency;
-    uint64_t tick; ///< the coarse clock
     uint32_t ticking;
     uint32_t module_count;
     uint32_t next_id;
@@ -176,6 +176,7 @@ struct weft_tracing_process {
 };
 
 _Static_assert(sizeof(struct weft_tracing_process) <= PROCESS_BYTES, "the shared object has outgrown its reserve");
+_Static_assert(offsetof(struct weft_tracing_process, tick) == WEFT_TRACING_TICK_AT && offsetof(struct weft_tracing_thread, high) == WEFT_TRACING_HIGH_AT, "trampolines know where");
 _Static_assert(sizeof(struct weft_tracing_thread) == 64, "the state is part of the ABI");
 
 extern struct weft_tracing_process __weft_tracing_process_v1 __attribute__((visibility("default")));
@@ -199,7 +200,6 @@ struct weft_tracing_registers {
 };
 
 // tracing_buffers.c
-extern const uint64_t *weft_tracing_tick;
 void weft_tracing_slow(uint32_t word, uint64_t clock, uint64_t stack, char *place);
 int weft_tracing_take_back(char *behind, size_t size);
 void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count);

@@ -24,6 +24,11 @@ static uint32_t word_of(const struct weft_tracing_module *module, const struct w
     return (module->first_id + sled->function) << WEFT_TRACING_ID_SHIFT | framed | clock | sled->kind;
 }
 
+static const char *trampoline(const struct weft_tracing_module *module, const struct weft_tracing_sled *sled, uint32_t clock)
+{
+    return module->trampolines[clock == WEFT_TRACING_CALLED ? 0 : clock >> 2][sled->kind];
+}
+
 #if defined(__x86_64__)
 
 /// Not a sled as LLVM makes them: code that somebody has changed, or a kind that this runtime does not serve.
@@ -41,8 +46,10 @@ static int arm(const struct weft_tracing_module *module, struct weft_tracing_sle
         *(volatile uint8_t *)(at + 2) = (uint8_t)word;
         return 0;
     }
-    intptr_t distance = module->trampolines[sled->kind] - (at + 11);
-    if (is_foreign(sled) || distance != (int32_t)distance)
+    if (is_foreign(sled))
+        return -1;
+    intptr_t distance = trampoline(module, sled, clock) - (at + 11);
+    if (distance != (int32_t)distance)
         return -1;
     int32_t relative = (int32_t)distance;
     __builtin_memcpy(at + 2, &word, 4);
@@ -79,8 +86,10 @@ static int arm(const struct weft_tracing_module *module, struct weft_tracing_sle
         __atomic_store_n(&at[2], low, __ATOMIC_RELEASE);
         return 0;
     }
-    intptr_t distance = module->trampolines[sled->kind] - (char *)&at[4];
-    if (sled->kind > WEFT_TRACING_TAIL_EXIT || at[0] != OVER || distance >= 1 << 27 || distance < -(1 << 27))
+    if (sled->kind > WEFT_TRACING_TAIL_EXIT || at[0] != OVER)
+        return -1;
+    intptr_t distance = trampoline(module, sled, clock) - (char *)&at[4];
+    if (distance >= 1 << 27 || distance < -(1 << 27))
         return -1;
     at[1] = 0xf81f0ffeu; // str x30, [sp, #-16]!
     at[2] = low;
