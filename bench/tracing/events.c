@@ -72,14 +72,18 @@ static void *run(void *argument)
 
 #ifdef FDR
 int __xray_log_init_mode(const char *mode, const char *configuration);
+int __xray_log_select_mode(const char *mode);
 int __xray_patch(void);
+int __xray_log_finalize(void);
+int __xray_log_flushLog(void);
 #endif
 
 int main(int count, char **arguments)
 {
     int passes = count > 1 ? atoi(arguments[1]) : 20, threads = count > 2 ? atoi(arguments[2]) : 1;
 #ifdef FDR
-    __xray_log_init_mode("xray-fdr", "buffer_size=33554432:buffer_max=16:func_duration_threshold_us=0:no_file_flush=true");
+    __xray_log_select_mode("xray-fdr");
+    __xray_log_init_mode("xray-fdr", "buffer_size=33554432:buffer_max=16:func_duration_threshold_us=0");
     __xray_patch();
 #endif
     pthread_t thread[64];
@@ -95,5 +99,9 @@ int main(int count, char **arguments)
         worst.loop = results[i].loop > worst.loop ? results[i].loop : worst.loop;
     }
     printf("%.3f %.3f\n", worst.recursive, worst.loop);
+#ifdef FLUSH
+    __xray_log_finalize();
+    __xray_log_flushLog();
+#endif
     return 0;
 }
