@@ -14,13 +14,14 @@ internal static class GraphCommand
     public static Command Create()
     {
         var words = new Argument<string[]>("FILE") { HelpName = "FILE] [FUNCTION", Description = "A trace [default: the newest in WEFT_OUT or ./weft-out], and a GLOB of functions to show with their callers [default: the whole program]", Arity = new ArgumentArity(0, 2) };
+        var program = TraceFiles.Program();
         var filters = new FilterArguments();
-        var command = new Command("graph", "Print who called whom, as a tree of the program or of a function's callers and callees.") { words };
+        var command = new Command("graph", "Print who called whom, as a tree of the program or of a function's callers and callees.") { words, program };
         filters.AddTo(command);
         command.SetAction(parsed =>
         {
             var (file, function) = Split(parsed.GetValue(words) ?? []);
-            TraceFiles.Read(file, filters.Of(parsed), filter => function == null ? Whole(filter) : Of(filter, function));
+            TraceFiles.Read(file, filters.Of(parsed), filter => function == null ? Whole(filter) : Of(filter, function), parsed.GetValue(program));
         });
         return command;
     }

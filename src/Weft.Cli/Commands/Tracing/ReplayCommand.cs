@@ -12,15 +12,16 @@ internal static class ReplayCommand
     public static Command Create()
     {
         var file = TraceFiles.Argument();
+        var program = TraceFiles.Program();
         var filters = new FilterArguments();
-        var command = new Command("replay", "Print what the program did, call by call.") { file };
+        var command = new Command("replay", "Print what the program did, call by call.") { file, program };
         filters.AddTo(command);
         command.SetAction(parsed => TraceFiles.Read(parsed.GetValue(file), filters.Of(parsed), filter =>
         {
             var found = false;
             StandardOutput.Text(output => found = new Replay(filter, output).Write());
             return found;
-        }));
+        }, parsed.GetValue(program)));
         return command;
     }
 
