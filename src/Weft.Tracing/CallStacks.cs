@@ -23,47 +23,49 @@ public static class CallStacks
 
     public static IEnumerable<CallEvent> Of(ITraceSource source, TraceThread thread)
     {
-        var underWay = FindUnderWay(source, thread);
+        var underWay = UnderWay.Find(source, thread);
         var stack = new OpenCalls();
-        var (part, known) = (0, 0);
-        var beginsPart = true;
-        var time = 0L;
+        var part = 0;
+        var time = underWay.Start;
+        foreach (var function in underWay.OutermostFirst(part)) yield return stack.Begin(Certainty.Open, new RawEvent(RawKind.Entry, time, function));
+        // An event that is read no more after a yield is not stored in this iterator, which all of them would pay for.
         foreach (var raw in source.Read(thread))
         {
             time = raw.Time;
-            if (beginsPart && raw.Kind != RawKind.Lost)
-            {
-                beginsPart = false;
-                var first = known;
-                while (known < underWay.Count && underWay[known].Part == part) known++;
-                for (var i = known - 1; i >= first; i--) yield return stack.Begin(Certainty.Open, new RawEvent(RawKind.Entry, time, underWay[i].Function));
-            }
             switch (raw.Kind)
             {
                 case RawKind.Entry:
-                    if (stack.IsFull)
+                    if (!stack.IsFull)
                     {
-                        while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
-                        yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, 0);
+                        yield return stack.Begin(Certainty.Seen, raw);
+                        break;
                     }
-                    yield return stack.Begin(Certainty.Seen, raw);
+                    var entry = raw;
+                    while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
+                    yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, 0);
+                    yield return stack.Begin(Certainty.Seen, entry);
                     break;
                 case RawKind.Exit or RawKind.TailExit:
                     var depth = stack.DepthOf(raw.Id);
                     if (depth < 0) break;
+                    if (depth == stack.Count - 1)
+                    {
+                        yield return stack.End(raw.Kind == RawKind.Exit ? Certainty.Seen : Certainty.Tail, time, raw.Data);
+                        break;
+                    }
+                    var (certainty, data) = (raw.Kind == RawKind.Exit ? Certainty.Seen : Certainty.Tail, raw.Data);
                     while (stack.Count > depth + 1) yield return stack.End(Certainty.Unwound, time);
-                    yield return stack.End(raw.Kind == RawKind.Exit ? Certainty.Seen : Certainty.Tail, time, raw.Data);
+                    yield return stack.End(certainty, time, data);
                     break;
                 case RawKind.Landed:
                     var landed = stack.DepthAfterLanding(raw.Value);
                     while (stack.Count > landed) yield return stack.End(Certainty.Unwound, time);
                     break;
                 case RawKind.Lost:
+                    var lost = (int)Math.Min(raw.Value, int.MaxValue);
                     while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
-                    yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, (int)Math.Min(raw.Value, int.MaxValue));
-                    part++;
-                    while (known < underWay.Count && underWay[known].Part < part) known++;
-                    beginsPart = true;
+                    yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, lost);
+                    foreach (var function in underWay.OutermostFirst(++part)) yield return stack.Begin(Certainty.Open, new RawEvent(RawKind.Entry, time, function));
                     break;
                 default:
                     var kind = raw.Kind == RawKind.Event ? CallKind.Event : raw.Kind == RawKind.SpanBegin ? CallKind.SpanBegin : CallKind.SpanEnd;
@@ -74,37 +76,54 @@ public static class CallStacks
         while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
     }
 
-    /// <summary>The calls that were under way when each part of the log began, innermost first. Parts are what is between lost events.</summary>
-    private static List<(int Part, int Function)> FindUnderWay(ITraceSource source, TraceThread thread)
+    /// <summary>The calls that were under way when each part of a log began. Parts are what is between lost events.</summary>
+    private sealed class UnderWay
     {
-        var found = new List<(int Part, int Function)>();
-        var stack = new OpenCalls();
-        var part = 0;
-        foreach (var raw in source.Read(thread))
+        private readonly Dictionary<int, List<int>> innermostFirst = [];
+        private int remembered;
+
+        /// <summary>When the log began.</summary>
+        public long Start { get; private set; } = -1;
+
+        public static UnderWay Find(ITraceSource source, TraceThread thread)
         {
-            switch (raw.Kind)
+            var (found, stack, part) = (new UnderWay(), new OpenCalls(), 0);
+            foreach (var raw in source.Read(thread))
             {
-                case RawKind.Entry:
-                    if (stack.IsFull) stack.Truncate(0);
-                    stack.Push(raw);
-                    break;
-                case RawKind.Exit or RawKind.TailExit:
-                    var depth = stack.DepthOf(raw.Id);
-                    if (depth >= 0) stack.Truncate(depth);
-                    else if (stack.Count == 0 && found.Count < Remembered) found.Add((part, raw.Id));
-                    break;
-                case RawKind.Landed:
-                    stack.Truncate(stack.DepthAfterLanding(raw.Value));
-                    break;
-                case RawKind.Lost:
-                    stack.Truncate(0);
-                    part++;
-                    break;
-                default:
-                    break;
+                if (found.Start < 0) found.Start = raw.Time;
+                switch (raw.Kind)
+                {
+                    case RawKind.Entry:
+                        if (stack.IsFull) stack.Truncate(0);
+                        stack.Push(raw);
+                        break;
+                    case RawKind.Exit or RawKind.TailExit:
+                        var depth = stack.DepthOf(raw.Id);
+                        if (depth >= 0) stack.Truncate(depth);
+                        else if (stack.Count == 0) found.Add(part, raw.Id);
+                        break;
+                    case RawKind.Landed:
+                        stack.Truncate(stack.DepthAfterLanding(raw.Value));
+                        break;
+                    case RawKind.Lost:
+                        stack.Truncate(0);
+                        part++;
+                        break;
+                    default:
+                        break;
+                }
             }
+            return found;
         }
-        return found;
+
+        public IEnumerable<int> OutermostFirst(int part) => innermostFirst.TryGetValue(part, out var functions) ? functions.AsEnumerable().Reverse() : [];
+
+        private void Add(int part, int function)
+        {
+            if (++remembered > Remembered) return;
+            if (!innermostFirst.TryGetValue(part, out var functions)) innermostFirst[part] = functions = [];
+            functions.Add(function);
+        }
     }
 
     /// <summary>The calls that have begun and not ended. Every step is paid for by what it pushes or pops, also for logs that no program wrote.</summary>

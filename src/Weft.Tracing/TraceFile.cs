@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections;
 using Microsoft.Win32.SafeHandles;
 using Weft.Core;
 
@@ -55,22 +56,7 @@ public sealed class TraceFile : ITraceSource
 
     public string EventType(int id) => metadata.Event(id);
 
-    public IEnumerable<RawEvent> Read(TraceThread thread)
-    {
-        if (!blocksOf.TryGetValue(thread.Index, out var range)) yield break;
-        var reader = new BlockReader(header.Clock);
-        var (index, end) = (range.Start.Value, range.End.Value);
-        var expected = header.IsRing ? blocks[index].Number : 1; // a ring has lost its beginning for good, and that is as it should be
-        for (; index < end; index++)
-        {
-            var block = blocks[index];
-            reader.Begin(Fill(reader.Buffer, block.Offset), index + 1 < end ? blocks[index + 1].Clock : ulong.MaxValue);
-            if (block.Number != expected) yield return new RawEvent(RawKind.Lost, reader.Time, 0);
-            expected = block.Number + 1;
-            while (reader.TryRead(out var read)) yield return read;
-            if (reader.Damaged) damaged.Add(block.Offset);
-        }
-    }
+    public IEnumerable<RawEvent> Read(TraceThread thread) => blocksOf.TryGetValue(thread.Index, out var range) ? new ThreadEvents(this, range.Start.Value, range.End.Value) : [];
 
     public void Dispose() => handle.Dispose();
 
@@ -178,6 +164,49 @@ public sealed class TraceFile : ITraceSource
         catch (IOException e)
         {
             throw new WeftException($"cannot read '{path}': {e.Message}", null, ExitCode.Failure, e);
+        }
+    }
+
+    /// <summary>A thread's events. An iterator method would store every one of them once more.</summary>
+    private sealed class ThreadEvents(TraceFile file, int start, int end) : IEnumerable<RawEvent>
+    {
+        public IEnumerator<RawEvent> GetEnumerator() => new ThreadReader(file, start, end);
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
+    private sealed class ThreadReader(TraceFile file, int start, int end) : IEnumerator<RawEvent>
+    {
+        private readonly BlockReader reader = new(file.header.Clock);
+        private int block = start - 1;
+        private bool isGap;
+
+        public RawEvent Current => isGap ? new RawEvent(RawKind.Lost, reader.Time, 0) : reader.Current;
+
+        object IEnumerator.Current => Current;
+
+        public bool MoveNext()
+        {
+            isGap = false;
+            while (block < start || !reader.TryRead())
+                if (!NextBlock()) return false;
+                else if (isGap) return true;
+            return true;
+        }
+
+        public void Reset() => throw new NotSupportedException();
+
+        public void Dispose() { }
+
+        private bool NextBlock()
+        {
+            if (block >= start && reader.Damaged) file.damaged.Add(file.blocks[block].Offset);
+            if (block == end - 1) return false;
+            var next = file.blocks[++block];
+            reader.Begin(file.Fill(reader.Buffer, next.Offset), block < end - 1 ? file.blocks[block + 1].Clock : ulong.MaxValue);
+            // A ring has lost its beginning for good, and that is as it should be.
+            isGap = block > start ? next.Number != file.blocks[block - 1].Number + 1 : next.Number != 1 && !file.header.IsRing;
+            return true;
         }
     }
 
