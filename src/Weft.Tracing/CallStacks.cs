@@ -9,18 +9,15 @@ namespace Weft.Tracing;
 /// handler may run on a stack of its own with any address.
 /// </para>
 /// <para>
-/// An exit of a function that is not among the open calls, while none is open, is of a call that was under way when the log began
-/// (or when it went on after events were lost). Such calls begin there as <see cref="Certainty.Open"/>: the log is read once
-/// before to find them. What never ended stays unknown: a log that began in the middle of a loop of main() has main() only if it
-/// ended, and depths count from the outermost call that is known. Any other exit that fits no call is left out: its function was
-/// switched on while it ran, or the log is damaged.
+/// An exit of a function that is not among the open calls is of a call that was under way when the log began (or when it went on
+/// after events were lost), if none of the calls that are open then ends in order later. Such calls begin where the log does, as
+/// <see cref="Certainty.Open"/>: the log is read once before to find them. What never ended stays unknown: a log that began in the
+/// middle of a loop of main() has main() only if it ended, and depths count from the outermost call that is known. Any other exit
+/// that fits no call is left out: its function was switched on while it ran, or the log is damaged.
 /// </para>
 /// </summary>
 public static class CallStacks
 {
-    /// <summary>Calls under way that are remembered for a thread; a log with more is not of a program.</summary>
-    private const int Remembered = 1 << 16;
-
     public static IEnumerable<CallEvent> Of(ITraceSource source, TraceThread thread)
     {
         var underWay = UnderWay.Find(source, thread);
@@ -79,6 +76,8 @@ public static class CallStacks
     /// <summary>The calls that were under way when each part of a log began. Parts are what is between lost events.</summary>
     private sealed class UnderWay
     {
+        private const int Remembered = 1 << 16; // of a thread; a log with more is not of a program
+
         private readonly Dictionary<int, List<int>> innermostFirst = [];
         private int remembered;
 
@@ -100,29 +99,30 @@ public static class CallStacks
                     case RawKind.Exit or RawKind.TailExit:
                         var depth = stack.DepthOf(raw.Id);
                         if (depth >= 0) stack.Truncate(depth);
-                        else if (stack.Count == 0) found.Add(part, raw.Id);
+                        else if (!stack.IsFull) stack.Push(raw with { Id = ~raw.Id }); // if calls below end in order, it goes with them
                         break;
                     case RawKind.Landed:
                         stack.Truncate(stack.DepthAfterLanding(raw.Value));
                         break;
                     case RawKind.Lost:
+                        found.Add(part++, stack);
                         stack.Truncate(0);
-                        part++;
                         break;
                     default:
                         break;
                 }
             }
+            found.Add(part, stack);
             return found;
         }
 
         public IEnumerable<int> OutermostFirst(int part) => innermostFirst.TryGetValue(part, out var functions) ? functions.AsEnumerable().Reverse() : [];
 
-        private void Add(int part, int function)
+        private void Add(int part, OpenCalls stack)
         {
-            if (++remembered > Remembered) return;
-            if (!innermostFirst.TryGetValue(part, out var functions)) innermostFirst[part] = functions = [];
-            functions.Add(function);
+            var functions = stack.Exits().Take(Remembered - remembered).ToList();
+            remembered += functions.Count;
+            if (functions.Count > 0) innermostFirst[part] = functions;
         }
     }
 
@@ -163,6 +163,13 @@ public static class CallStacks
         public void Truncate(int depth)
         {
             while (Count > depth) open[calls[--Count].Function]--;
+        }
+
+        /// <summary>The functions of exits that were pushed, as the complement of their ids.</summary>
+        public IEnumerable<int> Exits()
+        {
+            for (var i = 0; i < Count; i++)
+                if (calls[i].Function < 0) yield return ~calls[i].Function;
         }
 
         /// <summary>Of the topmost call of a function; -1 if there is none.</summary>
