@@ -18,9 +18,9 @@ internal static class ReplayCommand
         filters.AddTo(command);
         command.SetAction(parsed => TraceFiles.Read(parsed.GetValue(file), filters.Of(parsed), filter =>
         {
-            var found = false;
-            StandardOutput.Text(output => found = new Replay(filter, output).Write());
-            return found;
+            var replay = new Replay(filter);
+            StandardOutput.Text(replay.Write);
+            return replay.Found;
         }, parsed.GetValue(program)));
         return command;
     }
@@ -28,7 +28,7 @@ internal static class ReplayCommand
     /// <summary>One line of the output: a call that calls nothing is one with its end.</summary>
     private readonly record struct Step(TraceThread Thread, CallEvent Event, CallEvent? End, long SpanStart);
 
-    private sealed class Replay(CallFilter filter, TextWriter output)
+    private sealed class Replay(CallFilter filter)
     {
         /// <summary>Recursion further down is shown with its depth in figures: a line has to end somewhere.</summary>
         private const int Indented = 64;
@@ -39,19 +39,22 @@ internal static class ReplayCommand
         private readonly ITraceSource source = filter.Source;
         private readonly IdTable<string> names = new();
         private readonly char[] time = new char[32];
+        private TextWriter output = TextWriter.Null;
 
-        public bool Write()
+        /// <summary>Whether there was anything.</summary>
+        public bool Found { get; private set; }
+
+        public void Write(TextWriter to)
         {
+            output = to;
             var notes = new Queue<(long Time, string Text)>(source.Info.Notes);
-            var found = false;
             foreach (var step in Timeline.Merge(filter, Steps, s => s.Event.Time))
             {
-                if (!found) output.Write("# DURATION     TID     FUNCTION\n");
-                found = true;
+                if (!Found) output.Write("# DURATION     TID     FUNCTION\n");
+                Found = true;
                 while (notes.TryPeek(out var note) && note.Time <= step.Event.Time) output.Write($"{NoTime} [{"weft",6}] | /* {notes.Dequeue().Text} */\n");
                 Write(step);
             }
-            return found;
         }
 
         private IEnumerable<Step> Steps(TraceThread thread)

@@ -74,7 +74,8 @@ internal static class ReportCommand
 
     private static Column<FunctionStatistics>[] FunctionColumns(ITraceSource source) =>
     [
-        new("calls", "", f => f.Calls.ToString("N0", CultureInfo.InvariantCulture), f => null),
+        new("", "function", f => "", f => source.Function(f.Id).Name),
+        new("calls", "calls", f => f.Calls.ToString("N0", CultureInfo.InvariantCulture), f => f.Calls),
         Time("total", f => f.Total),
         Time("self", f => f.Self),
         Distributed("min", f => f.Min),
@@ -83,8 +84,7 @@ internal static class ReportCommand
         Distributed("p90", f => f.Percentile(0.9)),
         Distributed("p99", f => f.Percentile(0.99)),
         Distributed("max", f => f.Max),
-        new("function", "function", f => source.Function(f.Id).Name, f => source.Function(f.Id).Name, IsText: true),
-        new("", "calls", f => "", f => f.Calls),
+        new("function", "", f => source.Function(f.Id).Name, f => null, IsText: true),
         new("", "symbol", f => "", f => source.Function(f.Id).Symbol),
         new("", "module", f => "", f => source.Function(f.Id).Module?.Path ?? ""),
         new("", "file", f => "", f => source.Function(f.Id).File),

@@ -24,13 +24,14 @@ internal static class TraceFiles
         using var source = Open(file, program);
         var filter = new CallFilter(source, options);
         var found = read(filter);
-        foreach (var complaint in source.Info.Complaints.Concat(filter.Complaints())) Terminal.Warning(complaint);
-        if (!found) Terminal.Warning(WhyEmpty(source));
+        var unmatched = filter.Complaints().ToList();
+        foreach (var complaint in source.Info.Complaints.Concat(unmatched)) Terminal.Warning(complaint);
+        if (!found && unmatched.Count == 0) Terminal.Warning(WhyEmpty(source));
     }
 
     private static string WhyEmpty(ITraceSource source) => (source.Threads.Count, source.Functions.Count) switch
     {
-        ( > 0, _) => "nothing of the trace is left to show: every call was filtered out, or no function was called",
+        ( > 0, _) => "there is nothing to show: the filters leave none of the trace, or none of it is calls",
         (0, 0) => "the trace is empty: no function of the program was built --with tracing",
         (0, var count) => $"the trace is empty: none of the {count} functions built --with tracing was called while tracing was on",
         _ => "",
