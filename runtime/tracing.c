@@ -278,6 +278,7 @@ uint32_t weft_tracing_served(uint32_t clock)
 
 int weft_tracing_begin_recording(void)
 {
+    weft_tracing_own_file();
     if (process->recording)
         return 0;
     if (!process->sink) {
@@ -312,7 +313,7 @@ static int begin_recording_loudly(void)
 static long switch_module(struct weft_tracing_module *module, const char *patterns, const char *except, int on, uint32_t clock)
 {
     int error = weft_tracing_load(module);
-    if (error || !module->function_count)
+    if (error || !module->function_count || module->gone)
         return -error;
     if (!patterns && !except)
         return weft_tracing_patch_module(module, NULL, on, clock);
@@ -407,10 +408,13 @@ static void after_fork_in_child(void)
 {
     process->lock.word = 0;
     process->spin = 0;
-    process->ticking = 0;
     process->pid = getpid();
     if (process->recording)
         process->forked = 1;
+    if (process->ticking) { // the thread that ticks stayed with the parent
+        process->ticking = 0;
+        start_ticking();
+    }
     self->buffer = NULL;
     self->cursor = NULL;
     self->high = UINT32_MAX;
@@ -496,10 +500,11 @@ struct shadows {
     struct shadow frames[SHADOWS];
 };
 
+/// Lives as long as the thread's buffer, which the next thread takes over.
 static struct shadows *own_shadows(void)
 {
     if (!self->shadows)
-        self->shadows = weft_reserve(sizeof *self->shadows);
+        self->shadows = weft_tracing_shadows(sizeof *self->shadows);
     return self->shadows;
 }
 
@@ -671,6 +676,7 @@ EXPORT long weft_tracing_off(const char *globs)
 
 EXPORT const char *weft_tracing_file(void)
 {
+    weft_tracing_own_file();
     return process->recording ? process->tables->file_path : NULL;
 }
 

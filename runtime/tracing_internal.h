@@ -115,6 +115,7 @@ struct weft_tracing_buffer {
     uint32_t thread; ///< index in the file
     uint32_t discards; ///< there is no file behind it: what is written is lost
     uint32_t lost;
+    struct shadows *shadows; ///< of the thread that has the buffer
 };
 
 struct weft_tracing_filters {
@@ -140,9 +141,10 @@ struct weft_tracing_process {
     uint32_t spin;         ///< buffers and the file's growth; held for moments, with signals blocked
     uint32_t prepared;
     uint32_t recording; ///< there is a file to write to
-    uint32_t forked;    ///< the file is the parent's; the first event makes one of our own
+    uint32_t forked;    ///< the file is the parent's; the first event makes one of our own; 2: that is being done
     int descriptor;
     pid_t pid;
+    uint64_t device, inode; ///< of the file, since programs close descriptors that they know nothing of
     char *header; ///< block 0, mapped
     uint64_t file_end;
     uint64_t size_limit;
@@ -201,9 +203,11 @@ struct weft_tracing_registers {
 
 // tracing_buffers.c
 void weft_tracing_slow(uint32_t word, uint64_t clock, uint64_t stack, char *place);
+struct shadows *weft_tracing_shadows(size_t size);
 int weft_tracing_take_back(char *behind, size_t size);
 void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count);
 int weft_tracing_open_file(void);
+void weft_tracing_own_file(void);
 char *weft_tracing_map_block(uint64_t *offset);
 void weft_tracing_calibrate(void);
 uint64_t weft_tracing_clock(void);
