@@ -112,13 +112,13 @@ internal static class ReplayCommand
                     Call(call);
                     Result(end);
                     output.Write(';');
-                    Comment(call.Certainty == Certainty.Open ? "under way when the trace begins" : "", Ending(end.Certainty));
+                    Comment(call.Certainty == Certainty.Open ? "begin not seen" : "", Ending(end.Certainty));
                     break;
                 case CallKind.Begin:
                     Lead(step, -1);
                     Call(call);
                     output.Write(" {");
-                    Comment(call.Certainty == Certainty.Open ? "under way when the trace begins" : "", "");
+                    Comment(call.Certainty == Certainty.Open ? "begin not seen" : "", "");
                     break;
                 case CallKind.End:
                     Lead(step, call.Time - call.Start);
@@ -196,7 +196,7 @@ internal static class ReplayCommand
         private static string Ending(Certainty certainty) => certainty switch
         {
             Certainty.Unwound => "left by an exception or jump",
-            Certainty.Open => "no end in the trace",
+            Certainty.Open => "end not seen",
             Certainty.Tail => "tail call",
             _ => "",
         };
