@@ -132,11 +132,7 @@ public sealed class TracingFileTests : IDisposable
         writer.Put32(92, 1);
         writer.Thread().Enter(1, 1).NextBlock().Enter(2, 2);
         using var trace = Open(writer.ToArray());
-        using (var file = File.OpenWrite(TracePath))
-        {
-            file.Position = 2 * TraceWriter.Block + 16;
-            file.WriteByte(3);
-        }
+        using (var file = File.OpenHandle(TracePath, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) RandomAccess.Write(file, [3], 2 * TraceWriter.Block + 16);
         Assert.Equal(["Entry 2 2 0"], trace.Read(trace.Threads[0]).Select(Show));
     }
 
