@@ -36,6 +36,9 @@ internal sealed class BlockReader(TraceClock clock)
     /// <summary>Whether something in the current block made no sense.</summary>
     public bool Damaged { get; private set; }
 
+    /// <summary>Whether it is that block that is in the buffer: a program that still runs may have used its place in a ring again.</summary>
+    public bool Holds(int thread, ulong number) => (int)(uint)words[1] == thread && words[2] == number;
+
     /// <summary>Begins with the block that is in the buffer.</summary>
     /// <param name="length">Bytes of it that the file has.</param>
     /// <param name="following">The clock at the start of the thread's next block: no event of this one is later, so that a damaged clock costs this block only.</param>

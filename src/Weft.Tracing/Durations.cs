@@ -34,8 +34,7 @@ public static class Durations
         text[..3].Fill(' ');
         var end = 3 + digits;
         text[end++] = '.';
-        (thousandths % 1000).TryFormat(text[end..], out var decimals, "000", CultureInfo.InvariantCulture);
-        end += decimals;
+        for (var (rest, digit) = ((int)(thousandths % 1000), 100); digit > 0; rest %= digit, digit /= 10) text[end++] = (char)('0' + rest / digit);
         text[end++] = ' ';
         unit.CopyTo(text[end..]);
         end += unit.Length;

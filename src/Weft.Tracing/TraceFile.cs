@@ -215,7 +215,8 @@ public sealed class TraceFile : ITraceSource
             if (block >= start && reader.Damaged) file.damaged.Add(file.blocks[block].Offset);
             if (block == end - 1) return false;
             var next = file.blocks[++block];
-            reader.Begin(file.Fill(reader.Buffer, next.Offset), block < end - 1 ? file.blocks[block + 1].Clock : ulong.MaxValue);
+            var length = file.Fill(reader.Buffer, next.Offset);
+            reader.Begin(reader.Holds(next.Thread, next.Number) ? length : 0, block < end - 1 ? file.blocks[block + 1].Clock : ulong.MaxValue);
             // A ring has lost its beginning for good, and that is as it should be.
             isGap = block > start ? next.Number != file.blocks[block - 1].Number + 1 : next.Number != 1 && !file.header.IsRing && file.Since == 0;
             return true;

@@ -100,8 +100,8 @@ public sealed class TracingReportTests : IDisposable
                        [  4321] | main() {
                        [  4321] |   /* load begins */
               1.234 us [  4321] |   ns::add(40, -2) = 38;
-                       [    77] | main() { /* under way when the trace begins */
-              0.000 us [    77] |   ns::add(int, int); /* under way when the trace begins */
+                       [    77] | main() { /* begin not seen */
+              0.000 us [    77] |   ns::add(int, int); /* begin not seen */
                        [    77] |   spin() {
               0.100 us [    77] |     spin(); /* left by an exception or jump */
               0.200 us [    77] |   } /* spin(): left by an exception or jump */
@@ -112,7 +112,7 @@ public sealed class TracingReportTests : IDisposable
                        [  4321] |   half(5) {
               0.100 us [  4321] |     spin(); /* tail call */
               2.002 ms [  4321] |   } = 2.5; /* half() */
-              2.006 ms [  4321] | } /* main(): no end in the trace */
+              2.006 ms [  4321] | } /* main(): end not seen */
                        [  4321] | /* 3 events are missing here */
 
             """, output);
