@@ -280,6 +280,20 @@ static void begin_child(void)
     raw_syscall(SYS_close, parent);
 }
 
+/// Before metadata is written, too: until then the child's mapping is the parent's file.
+void weft_tracing_settle(void)
+{
+    uint64_t saved;
+    if (!process->forked)
+        return;
+    block_signals(&saved);
+    lock();
+    if (process->forked)
+        begin_child();
+    unlock();
+    restore_signals(&saved);
+}
+
 // ---- Buffers ----
 
 static struct weft_tracing_buffer *new_buffer(void)
@@ -405,9 +419,9 @@ static void next_block(struct weft_tracing_buffer *buffer, uint64_t clock)
 static void attach(uint64_t clock)
 {
     pid_t id = (pid_t)raw_syscall(SYS_gettid);
+    lock();
     if (process->forked)
         begin_child();
-    lock();
     struct weft_tracing_buffer *buffer = recycled(id);
     int fresh = !buffer;
     if (fresh && (buffer = new_buffer()) != NULL) {

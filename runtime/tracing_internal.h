@@ -135,10 +135,10 @@ struct weft_tracing_tables {
 
 /// What the copies of the runtime in a process share; starts as zero.
 struct weft_tracing_process {
+    uint32_t recording;    ///< there is a file to write to; first, where weft/tracing.h and the crate read it
     struct weft_lock lock; ///< settings, modules, patching, metadata; held in normal code and by control requests only
     uint32_t spin;         ///< buffers and the file's growth; held for moments, with signals blocked
     uint32_t prepared;
-    uint32_t recording; ///< there is a file to write to
     uint32_t forked;    ///< the file is the parent's; the first event makes one of our own
     int descriptor;
     pid_t pid;
@@ -174,6 +174,7 @@ struct weft_tracing_process {
 };
 
 _Static_assert(sizeof(struct weft_tracing_process) <= PROCESS_BYTES, "the shared object has outgrown its reserve");
+_Static_assert(offsetof(struct weft_tracing_process, recording) == 0, "programs read it");
 _Static_assert(sizeof(struct weft_tracing_thread) == 64, "the state is part of the ABI");
 
 extern struct weft_tracing_process __weft_tracing_process_v1 __attribute__((visibility("default")));
@@ -203,6 +204,7 @@ int weft_tracing_take_back(char *behind, size_t size);
 void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count);
 int weft_tracing_open_file(void);
 char *weft_tracing_map_block(uint64_t *offset);
+void weft_tracing_settle(void);
 void weft_tracing_calibrate(void);
 uint64_t weft_tracing_clock(void);
 uint64_t weft_tracing_monotonic(void);

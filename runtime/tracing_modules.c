@@ -427,6 +427,7 @@ void weft_tracing_write_metadata(uint32_t type, const void *head, size_t head_si
     for (unsigned i = 0; i < count; i++)
         content += sizes[i];
     size_t whole = (8 + content + 7) & ~(size_t)7;
+    weft_tracing_settle();
     if (!process->header || whole > BLOCK - BLOCK_HEADER)
         return;
     if (!process->metadata || process->metadata_used + whole > BLOCK) {
