@@ -113,7 +113,7 @@ pub const fn active() -> bool {
 /// }
 /// ```
 #[cfg(weft_tracing)]
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn is_recording() -> bool {
     runtime::__weft_tracing_process_v1.load(core::sync::atomic::Ordering::Relaxed) != 0
@@ -125,19 +125,18 @@ pub fn is_recording() -> bool {
 /// assert!(weft::tracing::active() || !weft::tracing::is_recording());
 /// ```
 #[cfg(not(weft_tracing))]
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn is_recording() -> bool {
     false
 }
 
 /// Switches functions on in the running program, and begins to record if nothing is being recorded yet. Returns how many
-/// were off.
+/// that changes: they were off, or had another clock.
 ///
 /// `globs` are patterns with `*` and `?`, separated by commas. Each is compared with a function's name as people write it
 /// (`service::parse`) and with its symbol. `None` stands for every function, also of libraries that are loaded later.
-/// Functions that are on already keep their clock. Other threads may be running the functions meanwhile; calls that are
-/// under way show up from their end, or from what they call next.
+/// Other threads may be running the functions meanwhile; of a call that is under way the trace has the end only.
 ///
 /// Without Weft nothing is switched on, and that is no error: the result is 0.
 ///
@@ -280,12 +279,12 @@ impl Span {
     /// // work
     /// span.end();
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn end(self) {}
 }
 
 impl Drop for Span {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         #[cfg(weft_tracing)]
         if let Some(name) = self.name {
@@ -300,13 +299,13 @@ impl fmt::Debug for Span {
     }
 }
 
-/// What the macros expand to.
+/// What the macros expand to. Always inlined: none of it is to be seen in a trace.
 #[doc(hidden)]
 #[cfg(weft_tracing)]
 pub mod private {
     use super::{runtime, Span, EVENT_BYTES};
     use core::ffi::{c_char, CStr};
-    use core::fmt::{self, Write};
+    use core::fmt;
     use core::marker::PhantomData;
     use core::sync::atomic::AtomicU32;
 
@@ -337,7 +336,7 @@ pub mod private {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn begin(name: &'static Name) -> Span {
         let recording = super::is_recording();
         if recording {
@@ -349,7 +348,7 @@ pub mod private {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn event(name: &'static Name, data: &[u8]) {
         // SAFETY: the data is that long and is not kept.
         unsafe { runtime::weft_tracing_event(name, data.as_ptr().cast(), data.len()) };
@@ -357,12 +356,13 @@ pub mod private {
 
     #[cold]
     pub fn formatted_event(name: &'static Name, text: fmt::Arguments<'_>) {
+        super::never!();
         let mut buffer = Text {
             bytes: [0; EVENT_BYTES],
             used: 0,
         };
         // What does not fit, and what a value refuses to format, is left out.
-        let _ = buffer.write_fmt(text);
+        let _ = fmt::write(&mut buffer, text);
         event(name, &buffer.bytes[..buffer.used]);
     }
 
@@ -371,8 +371,9 @@ pub mod private {
         used: usize,
     }
 
-    impl Write for Text {
+    impl fmt::Write for Text {
         fn write_str(&mut self, text: &str) -> fmt::Result {
+            super::never!();
             let mut fits = text.len().min(EVENT_BYTES - self.used);
             while !text.is_char_boundary(fits) {
                 fits -= 1;
