@@ -680,33 +680,35 @@ EXPORT const char *weft_tracing_file(void)
     return process->recording ? process->tables->file_path : NULL;
 }
 
-EXPORT int weft_tracing_recording(void)
+static uint32_t describe_name(const char *text, uint32_t kind)
 {
-    return __atomic_load_n(&process->recording, __ATOMIC_RELAXED) != 0;
-}
-
-static uint32_t new_name(const char *name, uint32_t kind)
-{
-    if (!process->recording || weft_lock(&process->lock) != 0)
-        return 0;
     struct {
         uint32_t id, kind, size;
-    } head = {++process->name_count, kind, (uint32_t)text_length(name)};
+    } head = {++process->name_count, kind, (uint32_t)text_length(text)};
     size_t size = head.size;
-    weft_tracing_write_metadata(3, &head, sizeof head, &name, &size, 1);
-    weft_unlock(&process->lock);
+    weft_tracing_write_metadata(3, &head, sizeof head, &text, &size, 1);
     return head.id;
+}
+
+/// Of a name that had none. Threads that come at once get the same: a span ends with the id that it began with.
+static uint32_t new_id(struct weft_tracing_name *name, uint32_t kind)
+{
+    if (weft_lock(&process->lock) != 0)
+        return 0;
+    uint32_t id = __atomic_load_n(&name->id, __ATOMIC_RELAXED);
+    if (!id) {
+        id = describe_name(name->text, kind);
+        __atomic_store_n(&name->id, id, __ATOMIC_RELEASE);
+    }
+    weft_unlock(&process->lock);
+    return id;
 }
 
 /// Names are numbered in the file that is being written: a forked child's copy has those of its parent.
 static uint32_t id_of(struct weft_tracing_name *name, uint32_t kind)
 {
     uint32_t id = __atomic_load_n(&name->id, __ATOMIC_ACQUIRE);
-    if (!id) {
-        id = new_name(name->text, kind);
-        __atomic_store_n(&name->id, id, __ATOMIC_RELEASE);
-    }
-    return id;
+    return id ? id : new_id(name, kind);
 }
 
 static uint32_t special(uint32_t type, uint32_t argument)

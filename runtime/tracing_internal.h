@@ -136,11 +136,11 @@ struct weft_tracing_tables {
 
 /// What the copies of the runtime in a process share; starts as zero.
 struct weft_tracing_process {
+    uint32_t recording;    ///< there is a file to write to; first, where weft/tracing.h and the crate read it
+    uint32_t prepared;
     uint64_t tick;         ///< the coarse clock
     struct weft_lock lock; ///< settings, modules, patching, metadata; held in normal code and by control requests only
     uint32_t spin;         ///< buffers and the file's growth; held for moments, with signals blocked
-    uint32_t prepared;
-    uint32_t recording; ///< there is a file to write to
     uint32_t forked;    ///< the file is the parent's; the first event makes one of our own; 2: that is being done
     int descriptor;
     pid_t pid;
@@ -178,6 +178,7 @@ struct weft_tracing_process {
 };
 
 _Static_assert(sizeof(struct weft_tracing_process) <= PROCESS_BYTES, "the shared object has outgrown its reserve");
+_Static_assert(offsetof(struct weft_tracing_process, recording) == 0, "programs read it");
 _Static_assert(offsetof(struct weft_tracing_process, tick) == WEFT_TRACING_TICK_AT && offsetof(struct weft_tracing_thread, high) == WEFT_TRACING_HIGH_AT, "trampolines know where");
 _Static_assert(sizeof(struct weft_tracing_thread) == 64, "the state is part of the ABI");
 

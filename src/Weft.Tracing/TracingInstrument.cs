@@ -52,7 +52,8 @@ public sealed class TracingInstrument : IInstrument
 
     /// <summary>
     /// Source attributes of languages that cannot write clang's: <c>call void @__weft_tracing_always()</c> in a function's
-    /// body becomes the attribute <c>"function-instrument"="xray-always"</c>. Before optimisation, while the body is where it was written.
+    /// body becomes the attribute <c>"function-instrument"="xray-always"</c>, and keeps the function from being inlined: there would be
+    /// nothing to trace. Before optimisation, while the body is where it was written.
     /// </summary>
     private static void TakeMarks(Module module)
     {
@@ -62,7 +63,9 @@ public sealed class TracingInstrument : IInstrument
             var attribute = module.Context.StringAttribute("function-instrument"u8, System.Text.Encoding.ASCII.GetBytes(value));
             foreach (var call in marker.AsValue.Users.Where(u => u.Opcode == Opcode.Call))
             {
-                call.Block.Parent.Add(attribute);
+                var function = call.Block.Parent;
+                function.Add(attribute);
+                if (mark == AlwaysMark && !function.HasAttribute("alwaysinline"u8)) function.Add(module.Context.EnumAttribute("noinline"u8));
                 call.Erase();
             }
         }

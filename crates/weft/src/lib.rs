@@ -3,8 +3,8 @@
 //! Uses, from inside a program, the instruments that Weft weaves into it.
 //!
 //! Each instrument is a module. A program that uses them builds and runs without Weft too: every count is then 0, no
-//! handler is called, and `active()` tells the difference. Nothing has to be switched on in `Cargo.toml`; Weft says by a
-//! `cfg` that the instrument is woven.
+//! handler is called, nothing is traced, and `active()` tells the difference. Nothing has to be switched on in
+//! `Cargo.toml`; Weft says by a `cfg` that the instrument is woven.
 //!
 //! The crate has no dependencies and is `no_std` without its default feature `std`.
 
@@ -14,3 +14,4 @@
 
 pub mod interrupts;
 pub mod metering;
+pub mod tracing;

@@ -39,16 +39,22 @@ struct weft_tracing_name {
 /// Switches functions on in the running program and starts recording if nothing is being recorded yet.
 /// @param globs patterns separated by commas (`*`, `?`), compared with the function's name as people write it and with its
 ///        symbol; NULL: every function, also of shared objects that are loaded later
-/// @return the number of functions that were off, or a negative errno value: -EDEADLK in a signal handler that has
-///         interrupted the same, -EACCES where the system forbids writable code
+/// @return the number of functions that were off or had another clock, or a negative errno value: -EDEADLK in a signal
+///         handler that has interrupted the same, -EACCES where the system forbids writable code
 long weft_tracing_on(const char *globs, enum weft_tracing_clock clock);
 
 /// Switches functions off. Calls that are under way end without an event.
 /// @return the number of functions that were on, or a negative errno value
 long weft_tracing_off(const char *globs);
 
-/// Whether events are being recorded.
-int weft_tracing_recording(void);
+/// The runtime's own: not 0 while events are being recorded.
+extern uint32_t weft_tracing_process_recording __asm__("__weft_tracing_process_v1") __attribute__((visibility("default")));
+
+/// Whether events are being recorded. A load: what is done for the trace alone may well ask first.
+static inline int weft_tracing_recording(void)
+{
+    return __atomic_load_n(&weft_tracing_process_recording, __ATOMIC_RELAXED) != 0;
+}
 
 /// The path of the trace file, or NULL. Changes when the process forks.
 const char *weft_tracing_file(void);
@@ -60,10 +66,11 @@ void weft_tracing_end(struct weft_tracing_name *name);
 /// An event with up to WEFT_TRACING_EVENT_BYTES of data.
 void weft_tracing_event(struct weft_tracing_name *type, const void *data, size_t size);
 
-void __weft_tracing_always(void);
-void __weft_tracing_never(void);
+// nothrow: where C++ has something to clean up, the mark is a plain call all the same.
+__attribute__((nothrow)) void __weft_tracing_always(void);
+__attribute__((nothrow)) void __weft_tracing_never(void);
 
-/// As a statement in a function: it is traced whatever its size.
+/// As a statement in a function: it can be traced whatever its size, and is not inlined.
 #define WEFT_TRACING_ALWAYS __weft_tracing_always()
 
 /// As a statement in a function: it is never traced.
