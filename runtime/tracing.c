@@ -43,9 +43,15 @@ extern const char __start_weft_trc_sleds[] __attribute__((weak, visibility("hidd
 extern const char __stop_weft_trc_sleds[] __attribute__((weak, visibility("hidden")));
 extern const char __start_xray_instr_map[] __attribute__((weak, visibility("hidden")));
 extern const char __stop_xray_instr_map[] __attribute__((weak, visibility("hidden")));
-extern const char weft_tracing_entry[] __attribute__((visibility("hidden")));
-extern const char weft_tracing_exit[] __attribute__((visibility("hidden")));
-extern const char weft_tracing_tail_exit[] __attribute__((visibility("hidden")));
+#if defined(__x86_64__)
+#define TRAMPOLINES(DO) DO(entry_exact) DO(exit_exact) DO(tail_exit_exact) DO(entry_untimed) DO(exit_untimed) DO(tail_exit_untimed) DO(entry_coarse) DO(exit_coarse) DO(tail_exit_coarse)
+#else
+#define TRAMPOLINES(DO) DO(entry) DO(exit) DO(tail_exit) DO(entry) DO(exit) DO(tail_exit) DO(entry) DO(exit) DO(tail_exit)
+#endif
+#define DECLARE(name) extern const char weft_tracing_##name[] __attribute__((visibility("hidden")));
+#define NAME(name) weft_tracing_##name,
+
+TRAMPOLINES(DECLARE)
 
 static void complain(const char *a, const char *b, const char *c)
 {
@@ -203,6 +209,15 @@ static uint64_t estimate_frequency(void)
     return (weft_tracing_clock() - ticks) * 1000000000u / (now - started);
 }
 
+/// Ticks that an event costs, near enough: reading the clock is most of it.
+static uint64_t estimate_cost(void)
+{
+    uint64_t first = weft_tracing_clock(), last = first;
+    for (int i = 0; i < 64; i++)
+        last = weft_tracing_clock();
+    return (last - first) / 64 * 3 / 2 + 1;
+}
+
 static void start_clock(void)
 {
     process->clock_kind = 1;
@@ -211,6 +226,7 @@ static void start_clock(void)
         complain("this processor's counter does not run at a constant rate: events are timed by CLOCK_MONOTONIC, which costs several times as much", "", "");
     }
     process->frequency = estimate_frequency();
+    process->cost = estimate_cost();
     process->started = weft_tracing_clock();
     process->started_monotonic = weft_tracing_monotonic();
     process->started_wall = wall();
@@ -262,6 +278,7 @@ uint32_t weft_tracing_served(uint32_t clock)
 
 int weft_tracing_begin_recording(void)
 {
+    weft_tracing_own_file();
     if (process->recording)
         return 0;
     if (!process->sink) {
@@ -296,7 +313,7 @@ static int begin_recording_loudly(void)
 static long switch_module(struct weft_tracing_module *module, const char *patterns, const char *except, int on, uint32_t clock)
 {
     int error = weft_tracing_load(module);
-    if (error || !module->function_count)
+    if (error || !module->function_count || module->gone)
         return -error;
     if (!patterns && !except)
         return weft_tracing_patch_module(module, NULL, on, clock);
@@ -365,6 +382,8 @@ static void read_settings(void)
     process->filters.depth = (uint32_t)numeric("WEFT_TRACING_DEPTH", 0);
     process->filters.min_duration = numeric("WEFT_TRACING_MIN_DURATION", 0);
     process->filters.active = process->filters.depth || process->filters.min_duration;
+    process->page = (uint64_t)sysconf(_SC_PAGESIZE);
+    process->adaptive = (uint32_t)numeric("WEFT_TRACING_ADAPTIVE", 0);
     process->values = (uint32_t)truth("WEFT_TRACING_ARGS");
     process->default_clock = clock_setting();
     copy_text(process->tables->only, sizeof process->tables->only, weft_setting("WEFT_TRACING_FILTER"), "WEFT_TRACING_FILTER");
@@ -389,10 +408,13 @@ static void after_fork_in_child(void)
 {
     process->lock.word = 0;
     process->spin = 0;
-    process->ticking = 0;
     process->pid = getpid();
     if (process->recording)
         process->forked = 1;
+    if (process->ticking) { // the thread that ticks stayed with the parent
+        process->ticking = 0;
+        start_ticking();
+    }
     self->buffer = NULL;
     self->cursor = NULL;
     self->high = UINT32_MAX;
@@ -426,8 +448,10 @@ __attribute__((constructor(101))) static void enter_module(void)
     if (process->tables && process->module_count < MODULES) {
         own = &process->tables->modules[process->module_count];
         *own = (struct weft_tracing_module){
-            .sleds = __start_weft_trc_sleds, .sleds_end = __stop_weft_trc_sleds, .map = __start_xray_instr_map, .map_end = __stop_xray_instr_map,
-            .trampolines = {weft_tracing_entry, weft_tracing_exit, weft_tracing_tail_exit}};
+            .sleds = __start_weft_trc_sleds, .sleds_end = __stop_weft_trc_sleds, .map = __start_xray_instr_map, .map_end = __stop_xray_instr_map};
+        const char *const trampolines[] = {TRAMPOLINES(NAME)};
+        for (unsigned i = 0; i < 9; i++)
+            own->trampolines[i / 3][i % 3] = trampolines[i];
         process->module_count++;
         if (process->prepared == 2 && process->recording)
             switch_new(own);
@@ -476,10 +500,11 @@ struct shadows {
     struct shadow frames[SHADOWS];
 };
 
+/// Lives as long as the thread's buffer, which the next thread takes over.
 static struct shadows *own_shadows(void)
 {
     if (!self->shadows)
-        self->shadows = weft_reserve(sizeof *self->shadows);
+        self->shadows = weft_tracing_shadows(sizeof *self->shadows);
     return self->shadows;
 }
 
@@ -651,6 +676,7 @@ EXPORT long weft_tracing_off(const char *globs)
 
 EXPORT const char *weft_tracing_file(void)
 {
+    weft_tracing_own_file();
     return process->recording ? process->tables->file_path : NULL;
 }
 

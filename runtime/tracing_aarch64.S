@@ -48,9 +48,9 @@
     .ifc \clock, exact
         mrs     x9, cntvct_el0
     .else
-        adrp    x9, weft_tracing_tick
-        ldr     x9, [x9, #:lo12:weft_tracing_tick]
-        ldr     x9, [x9]
+        adrp    x9, :got:__weft_tracing_process_v1
+        ldr     x9, [x9, #:got_lo12:__weft_tracing_process_v1]
+        ldr     x9, [x9, #WEFT_TRACING_TICK_AT]
     .endif
         lsr     x11, x9, #32
         cmp     w11, w12

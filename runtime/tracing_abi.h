@@ -39,6 +39,9 @@
 
 #define WEFT_TRACING_BLOCK 0x10000
 
+// Offset in the process's state.
+#define WEFT_TRACING_TICK_AT 8
+
 // Offsets in the thread's state.
 #define WEFT_TRACING_CURSOR_AT 0
 #define WEFT_TRACING_HIGH_AT 8

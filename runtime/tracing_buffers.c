@@ -4,7 +4,7 @@
 // tracing_x86_64.S and tracing_aarch64.S: it takes the next place in the block at hand. Code here runs between a function
 // and its caller, possibly in a signal handler: no libc, no errno, no vector registers, all signals blocked.
 //
-// Behind each buffer lies a block's worth of memory that is in no file. When a record's place is the first behind a block,
+// Behind each buffer lie two blocks' worth of memory that are in no file. When a record's place is the first behind a block,
 // a signal handler may write more records there before the slow half gets to run; those are moved to where they belong.
 
 #include "tracing_internal.h"
@@ -15,12 +15,11 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #define LARGEST_EXTENT ((size_t)1 << 20)
 #define MAGIC 0x42544657u
 #define POOL ((size_t)16 << 20)
-
-const uint64_t *weft_tracing_tick = &__weft_tracing_process_v1.tick;
 
 struct block_header {
     uint32_t magic;
@@ -124,6 +123,28 @@ static int grow(uint64_t offset, uint64_t size)
     return 0;
 }
 
+static int is_file(long descriptor)
+{
+    struct stat status;
+    return raw_syscall(SYS_fstat, descriptor, &status) == 0 && status.st_dev == process->device && status.st_ino == process->inode;
+}
+
+/// Daemons close what they have not opened, and then the number is some other file's.
+static int find_file(void)
+{
+    if (is_file(process->descriptor))
+        return 0;
+    long descriptor = raw_syscall(SYS_openat, AT_FDCWD, process->tables->file_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (descriptor < 0)
+        return (int)descriptor;
+    if (!is_file(descriptor)) {
+        raw_syscall(SYS_close, descriptor);
+        return -EBADF;
+    }
+    process->descriptor = (int)descriptor;
+    return 0;
+}
+
 static int take(uint64_t size, uint64_t *offset)
 {
     if (process->file_end + size > process->size_limit) {
@@ -131,7 +152,9 @@ static int take(uint64_t size, uint64_t *offset)
         say_once(1, "weft: tracing: the trace has reached its size limit and is complete up to here; WEFT_TRACING_SIZE sets a larger one, WEFT_TRACING_RING keeps the latest events instead\n");
         return -EFBIG;
     }
-    int error = grow(process->file_end, size);
+    int error = find_file();
+    if (!error)
+        error = grow(process->file_end, size);
     if (error) {
         set_state(2);
         say_once(2, error == -ENOSPC || error == -EDQUOT ? "weft: tracing: the disk is full: events are being lost\n" : "weft: tracing: the trace file cannot grow: events are being lost\n");
@@ -234,6 +257,10 @@ int weft_tracing_open_file(void)
     }
     if (descriptor < 0)
         return (int)descriptor;
+    struct stat status = {0};
+    raw_syscall(SYS_fstat, descriptor, &status);
+    process->device = status.st_dev;
+    process->inode = status.st_ino;
     process->descriptor = (int)descriptor;
     process->file_end = BLOCK;
     int error = grow(0, BLOCK);
@@ -253,12 +280,12 @@ int weft_tracing_open_file(void)
 
 /// A file of the child's own with what the parent had described; its events stay the parent's. The name is the parent's
 /// pattern with this process's id.
-static void begin_child(void)
+static void make_childs_file(void)
 {
+    int lost = process->recording && find_file();
     int parent = process->descriptor;
     char *header = process->header;
     process->pid = (pid_t)raw_syscall(SYS_getpid);
-    process->forked = 0;
     process->header = NULL;
     process->buffers = process->recycle = NULL;
     process->metadata = NULL; // the parent goes on with its own
@@ -267,7 +294,7 @@ static void begin_child(void)
         process->recording = 0;
         return;
     }
-    for (uint64_t i = 0; i < process->metadata_blocks && i < METADATA_BLOCKS; i++) {
+    for (uint64_t i = 0; !lost && i < process->metadata_blocks && i < METADATA_BLOCKS; i++) {
         uint64_t to = 0;
         char *block = map(BLOCK, PROT_READ, MAP_SHARED, parent, process->tables->metadata_at[i], NULL);
         if (!block || take(BLOCK, &to) != 0)
@@ -277,20 +304,43 @@ static void begin_child(void)
         process->tables->metadata_at[i] = to;
     }
     raw_syscall(SYS_munmap, header, BLOCK);
-    raw_syscall(SYS_close, parent);
+    if (!lost)
+        raw_syscall(SYS_close, parent);
 }
 
-/// Before metadata is written, too: until then the child's mapping is the parent's file.
-void weft_tracing_settle(void)
+/// Once, whichever thread is first.
+static void begin_child(void)
+{
+    uint32_t to_do = 1;
+    if (__atomic_compare_exchange_n(&process->forked, &to_do, 2, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        make_childs_file();
+        __atomic_store_n(&process->forked, 0, __ATOMIC_RELEASE);
+    }
+    while (__atomic_load_n(&process->forked, __ATOMIC_ACQUIRE))
+        raw_syscall(SYS_sched_yield);
+}
+
+// ---- Records ----
+
+static void store(char *place, uint32_t word, uint32_t second)
+{
+    ((uint32_t *)place)[0] = word;
+    ((uint32_t *)place)[1] = second;
+}
+
+static uint32_t other(uint32_t type, uint32_t argument)
+{
+    return argument << WEFT_TRACING_ARGUMENT_SHIFT | type << WEFT_TRACING_TYPE_SHIFT | WEFT_TRACING_OTHER;
+}
+
+/// What is written from here on is for this process's file, also in a child that has not recorded anything yet.
+void weft_tracing_own_file(void)
 {
     uint64_t saved;
-    if (!process->forked)
+    if (!__atomic_load_n(&process->forked, __ATOMIC_ACQUIRE))
         return;
     block_signals(&saved);
-    lock();
-    if (process->forked)
-        begin_child();
-    unlock();
+    begin_child();
     restore_signals(&saved);
 }
 
@@ -305,18 +355,11 @@ static struct weft_tracing_buffer *new_buffer(void)
     return process->pool ? process->pool++ : NULL;
 }
 
-static void unmap_extent(struct weft_tracing_buffer *buffer)
-{
-    if (buffer->mapping)
-        raw_syscall(SYS_munmap, buffer->mapping, buffer->mapping_size);
-    buffer->mapping = NULL;
-    buffer->base = NULL;
-}
-
-/// Maps `size` bytes of the file, or of nothing, at a multiple of BLOCK, with a block of memory behind.
+/// Maps `size` bytes of the file, or of nothing, at a multiple of BLOCK, with two blocks of memory behind. What the buffer had
+/// before stays mapped.
 static int map_extent(struct weft_tracing_buffer *buffer, size_t size, int descriptor, uint64_t offset)
 {
-    size_t room = size + 2 * BLOCK;
+    size_t room = size + 3 * BLOCK;
     char *mapping = map(room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, NULL);
     if (!mapping)
         return -1;
@@ -325,7 +368,6 @@ static int map_extent(struct weft_tracing_buffer *buffer, size_t size, int descr
         raw_syscall(SYS_munmap, mapping, room);
         return -1;
     }
-    unmap_extent(buffer);
     buffer->mapping = mapping;
     buffer->mapping_size = room;
     buffer->base = base;
@@ -375,22 +417,25 @@ static struct weft_tracing_buffer *recycled(pid_t id)
 static void begin_block(struct weft_tracing_buffer *buffer, uint64_t clock)
 {
     struct block_header *header = (struct block_header *)buffer->block;
-    header->magic = 0;
-    if (process->ring)
-        clear_bytes(buffer->block, BLOCK);
     header->kind = 1;
+    header->zero = 0;
     header->thread = buffer->thread;
     header->id = (uint32_t)buffer->owner;
     header->sequence = ++buffer->sequence;
     header->clock = clock;
+    header->used = header->reserved = 0;
+    header->reserved2 = 0;
     raw_syscall(SYS_prctl, PR_GET_NAME, header->name);
     __atomic_store_n(&header->magic, MAGIC, __ATOMIC_RELEASE);
 }
 
-static void finish_block(struct weft_tracing_buffer *buffer)
+static void finish_block(struct weft_tracing_buffer *buffer, uint64_t clock)
 {
+    struct block_header *header = (struct block_header *)buffer->block;
+    if (process->adaptive && clock > header->clock)
+        weft_tracing_adapt(buffer->block, clock - header->clock);
     if (!buffer->discards) {
-        ((struct block_header *)buffer->block)->used = BLOCK;
+        header->used = BLOCK;
         return;
     }
     buffer->lost += BLOCK / 8;
@@ -398,8 +443,7 @@ static void finish_block(struct weft_tracing_buffer *buffer)
         __atomic_fetch_add((uint64_t *)(process->header + 80), BLOCK / 8, __ATOMIC_RELAXED);
 }
 
-/// Moves on to the next block, wherever that is.
-static void next_block(struct weft_tracing_buffer *buffer, uint64_t clock)
+static void choose_block(struct weft_tracing_buffer *buffer)
 {
     int kept = buffer->base && !buffer->discards;
     if (kept && buffer->block + BLOCK < buffer->base + buffer->size) {
@@ -411,17 +455,43 @@ static void next_block(struct weft_tracing_buffer *buffer, uint64_t clock)
         next_extent(buffer);
         buffer->block = buffer->base;
     }
+}
+
+/// Moves on to the next block, wherever that is, and takes `count` bytes of records along that signal handlers have left
+/// behind the old one. Returns the first room in the block, with `room` bytes in front of what was moved.
+static char *next_block(struct weft_tracing_buffer *buffer, uint64_t clock, size_t room, const char *stash, size_t count)
+{
+    char *mapping = buffer->mapping;
+    size_t mapping_size = buffer->mapping_size;
+    choose_block(buffer);
+    // The first bytes behind the old block, which may be these, are never part of the stash: somebody has reserved them.
+    ((struct block_header *)buffer->block)->magic = 0;
+    char *first = buffer->block + BLOCK_HEADER, *to = first + (buffer->lost && !buffer->discards ? 8 : 0);
+    // The block may be the very memory that the stash is in, further to the front: from the back.
+    for (size_t at = count; at; at -= 8)
+        *(volatile uint64_t *)(to + room + at - 8) = *(const volatile uint64_t *)(stash + at - 8);
+    if (process->ring)
+        clear_bytes(to + room + count, (size_t)(buffer->block + BLOCK - (to + room + count)));
+    if (count) // of a thread that is killed here, what was moved must be found
+        clear_bytes(first, (size_t)(to + room - first));
+    if (to != first) {
+        store(first, other(WEFT_TRACING_LOST_RECORD, 0), buffer->lost);
+        buffer->lost = 0;
+    }
     begin_block(buffer, clock);
+    if (mapping && mapping != buffer->mapping)
+        raw_syscall(SYS_munmap, mapping, mapping_size);
     if ((buffer->sequence & 15) == 1)
         weft_tracing_calibrate();
+    return to;
 }
 
 static void attach(uint64_t clock)
 {
     pid_t id = (pid_t)raw_syscall(SYS_gettid);
-    lock();
-    if (process->forked)
+    if (__atomic_load_n(&process->forked, __ATOMIC_ACQUIRE))
         begin_child();
+    lock();
     struct weft_tracing_buffer *buffer = recycled(id);
     int fresh = !buffer;
     if (fresh && (buffer = new_buffer()) != NULL) {
@@ -432,28 +502,37 @@ static void attach(uint64_t clock)
     if (buffer) {
         buffer->thread = ++process->threads;
         buffer->sequence = 0;
+        buffer->lost = 0;
     }
     unlock();
     if (!buffer)
         return;
-    next_block(buffer, clock);
+    self->cursor = next_block(buffer, clock, 0, NULL, 0);
     self->buffer = buffer;
     self->high = (uint32_t)(clock >> 32);
-    self->cursor = buffer->block + BLOCK_HEADER;
 }
 
-// ---- Records ----
-
-static void store(char *place, uint32_t word, uint32_t second)
+/// The calling thread's place for open calls, or NULL. Attaches the thread to a buffer.
+struct shadows *weft_tracing_shadows(size_t size)
 {
-    ((uint32_t *)place)[0] = word;
-    ((uint32_t *)place)[1] = second;
+    uint64_t saved;
+    struct shadows *shadows = NULL;
+    block_signals(&saved);
+    if (!self->buffer || self->high == UINT32_MAX)
+        attach(weft_tracing_clock());
+    if (self->buffer) {
+        shadows = self->buffer->shadows;
+        if (!shadows)
+            shadows = map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, NULL);
+        self->buffer->shadows = shadows;
+    }
+    if (shadows)
+        *(uint32_t *)shadows = 0; // nothing is open
+    restore_signals(&saved);
+    return shadows;
 }
 
-static uint32_t other(uint32_t type, uint32_t argument)
-{
-    return argument << WEFT_TRACING_ARGUMENT_SHIFT | type << WEFT_TRACING_TYPE_SHIFT | WEFT_TRACING_OTHER;
-}
+// ---- Events ----
 
 static void store_event(char *place, uint32_t word, uint64_t clock, uint64_t stack)
 {
@@ -462,25 +541,70 @@ static void store_event(char *place, uint32_t word, uint64_t clock, uint64_t sta
         store(place + 8, WEFT_TRACING_FRAME_WORD, (uint32_t)stack);
 }
 
+/// Ends the block at hand where the records end.
+static void close_block(struct weft_tracing_buffer *buffer, char *place, uint64_t clock)
+{
+    size_t left = (size_t)(buffer->block + BLOCK - place);
+    if (left >= 8 && left <= BLOCK - BLOCK_HEADER)
+        store(place, other(WEFT_TRACING_PAD_RECORD, (uint32_t)left - 8), 0);
+    finish_block(buffer, clock);
+}
+
+static char *take_room(size_t size, uint64_t clock);
+
+/// The size of a record with its payload.
+static size_t size_of(const char *record)
+{
+    uint32_t what = *(const uint32_t *)record, argument = what >> WEFT_TRACING_ARGUMENT_SHIFT;
+    if ((what & 3) != WEFT_TRACING_OTHER)
+        return 8;
+    switch (what >> WEFT_TRACING_TYPE_SHIFT & 31) {
+    case WEFT_TRACING_LANDED_RECORD:
+    case WEFT_TRACING_PAD_RECORD:
+        return 8 + argument;
+    case WEFT_TRACING_VALUES_RECORD:
+        return 8 + 8 * (size_t)argument;
+    case WEFT_TRACING_EVENT_RECORD:
+        return 16 + ((argument + 7) & ~(size_t)7);
+    default:
+        return 8;
+    }
+}
+
+/// A signal handler has filled all the memory behind the block before what it interrupted there could move on (or instead:
+/// it may never return). Its records go into the next block, and what does not fit there into the one after that.
+static void move_all(const char *to, uint64_t clock)
+{
+    struct weft_tracing_buffer *buffer = self->buffer;
+    char *end = buffer->block + BLOCK, *from = end + 8;
+    // What was interrupted has reserved room across or behind the end, and has not filled it.
+    if (*(uint64_t *)(end - 8) == 0)
+        store(end - 8, other(WEFT_TRACING_PAD_RECORD, 0), 0);
+    while (from < to && *(uint64_t *)from == 0)
+        from += 8;
+    size_t size = (size_t)(to - from), fit = 0, most = BLOCK - BLOCK_HEADER - 8;
+    char rest[BLOCK_HEADER + 8 + 2 * (16 + 512)]; // that much more than fits, and the record on the border
+    while (fit < size && fit + size_of(from + fit) <= most)
+        fit += size_of(from + fit);
+    size_t left = size - fit <= sizeof rest ? size - fit : 0;
+    copy_bytes(rest, from + fit, left);
+    finish_block(buffer, clock);
+    self->cursor = next_block(buffer, clock, 0, from, fit) + fit;
+    if (left)
+        copy_bytes(take_room(left, clock), rest, left);
+}
+
 /// Room for records that stay together, with signals blocked.
 static char *take_room(size_t size, uint64_t clock)
 {
     struct weft_tracing_buffer *buffer = self->buffer;
+    if (self->cursor > buffer->block + BLOCK && self->cursor <= buffer->block + 3 * BLOCK)
+        move_all(self->cursor, clock);
     char *place = self->cursor;
     size_t left = (size_t)(buffer->block + BLOCK - place);
     if (place < buffer->block + BLOCK_HEADER || left > BLOCK - BLOCK_HEADER || left < size) {
-        if (left >= 8 && left < size)
-            store(place, other(WEFT_TRACING_PAD_RECORD, (uint32_t)left - 8), 0);
-        finish_block(buffer);
-        next_block(buffer, clock);
-        if (buffer->lost && !buffer->discards) {
-            store(buffer->block + BLOCK_HEADER, other(WEFT_TRACING_LOST_RECORD, 0), buffer->lost);
-            buffer->lost = 0;
-            self->cursor = buffer->block + BLOCK_HEADER + 8;
-        } else {
-            self->cursor = buffer->block + BLOCK_HEADER;
-        }
-        place = self->cursor;
+        close_block(buffer, place, clock);
+        place = next_block(buffer, clock, 0, NULL, 0);
     }
     self->cursor = place + size;
     return place;
@@ -499,21 +623,20 @@ static void turn_clock(uint64_t clock)
 static char *room_across(char *place, size_t size, uint64_t clock)
 {
     struct weft_tracing_buffer *buffer = self->buffer;
-    char *end = buffer->block + BLOCK;
-    char *stash = place + size;
-    size_t stashed = (size_t)(self->cursor - stash);
-    if (place > buffer->block && place < end && stash > end)
-        store(place, other(WEFT_TRACING_PAD_RECORD, (uint32_t)(end - place) - 8), 0);
-    else if (place != end)
+    char *end = buffer->block + BLOCK, *stash = place + size;
+    if (place < buffer->block + BLOCK_HEADER || self->cursor < stash || place > end + BLOCK)
         return take_room(size, clock); // a signal handler has moved on to another block since
-    finish_block(buffer);
-    next_block(buffer, clock);
-    char *to = buffer->block + BLOCK_HEADER;
-    if (stashed > BLOCK - BLOCK_HEADER - size)
+    if (place > end) {
+        move_all(place, clock);
+        return take_room(size, clock);
+    }
+    size_t stashed = (size_t)(self->cursor - stash);
+    if (place < end)
+        store(place, other(WEFT_TRACING_PAD_RECORD, (uint32_t)(end - place) - 8), 0);
+    finish_block(buffer, clock);
+    if (stashed > BLOCK - BLOCK_HEADER - 8 - size)
         stashed = 0;
-    // The new block may be the very memory that the stash is in: from the back.
-    for (size_t at = stashed; at; at -= 8)
-        *(volatile uint64_t *)(to + size + at - 8) = *(volatile uint64_t *)(stash + at - 8);
+    char *to = next_block(buffer, clock, size, stash, stashed);
     self->cursor = to + size + stashed;
     return to;
 }

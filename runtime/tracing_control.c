@@ -102,6 +102,7 @@ static uint32_t number(char **text)
 
 static void hello(struct answer *answer)
 {
+    weft_tracing_own_file();
     add(answer, "ok 1");
     add_number(answer, process->recording);
     add_number(answer, process->module_count);

@@ -85,7 +85,7 @@ struct weft_tracing_sled {
 struct weft_tracing_module {
     const char *sleds, *sleds_end; ///< weft_trc_sleds of this module
     const char *map, *map_end;     ///< LLVM's own xray_instr_map, of objects that Weft did not finish
-    const char *trampolines[3];    ///< by kind
+    const char *trampolines[3][3]; ///< by clock (exact, untimed, coarse) and kind
     uintptr_t bias;                ///< address in memory less address in the file
     uint32_t first_id;
     uint32_t function_count, sled_count;
@@ -115,6 +115,7 @@ struct weft_tracing_buffer {
     uint32_t thread; ///< index in the file
     uint32_t discards; ///< there is no file behind it: what is written is lost
     uint32_t lost;
+    struct shadows *shadows; ///< of the thread that has the buffer
 };
 
 struct weft_tracing_filters {
@@ -136,12 +137,14 @@ struct weft_tracing_tables {
 /// What the copies of the runtime in a process share; starts as zero.
 struct weft_tracing_process {
     uint32_t recording;    ///< there is a file to write to; first, where weft/tracing.h and the crate read it
+    uint32_t prepared;
+    uint64_t tick;         ///< the coarse clock
     struct weft_lock lock; ///< settings, modules, patching, metadata; held in normal code and by control requests only
     uint32_t spin;         ///< buffers and the file's growth; held for moments, with signals blocked
-    uint32_t prepared;
-    uint32_t forked;    ///< the file is the parent's; the first event makes one of our own
+    uint32_t forked;    ///< the file is the parent's; the first event makes one of our own; 2: that is being done
     int descriptor;
     pid_t pid;
+    uint64_t device, inode; ///< of the file, since programs close descriptors that they know nothing of
     char *header; ///< block 0, mapped
     uint64_t file_end;
     uint64_t size_limit;
@@ -157,7 +160,6 @@ struct weft_tracing_process {
     uint32_t clock_kind;
     uint32_t default_clock;
     uint64_t frequency;
-    uint64_t tick; ///< the coarse clock
     uint32_t ticking;
     uint32_t module_count;
     uint32_t next_id;
@@ -169,12 +171,15 @@ struct weft_tracing_process {
     uint32_t values; ///< arguments and results are recorded
     uint32_t control_signal;
     uint32_t adaptive; ///< percent, or 0
+    void *hot;         ///< of tracing_adaptive.c
+    uint64_t page;     ///< bytes
     uint32_t switched_on; ///< functions, ever
     void *handlers[6]; ///< __xray_set_handler() and its like
 };
 
 _Static_assert(sizeof(struct weft_tracing_process) <= PROCESS_BYTES, "the shared object has outgrown its reserve");
 _Static_assert(offsetof(struct weft_tracing_process, recording) == 0, "programs read it");
+_Static_assert(offsetof(struct weft_tracing_process, tick) == WEFT_TRACING_TICK_AT && offsetof(struct weft_tracing_thread, high) == WEFT_TRACING_HIGH_AT, "trampolines know where");
 _Static_assert(sizeof(struct weft_tracing_thread) == 64, "the state is part of the ABI");
 
 extern struct weft_tracing_process __weft_tracing_process_v1 __attribute__((visibility("default")));
@@ -198,13 +203,13 @@ struct weft_tracing_registers {
 };
 
 // tracing_buffers.c
-extern const uint64_t *weft_tracing_tick;
 void weft_tracing_slow(uint32_t word, uint64_t clock, uint64_t stack, char *place);
+struct shadows *weft_tracing_shadows(size_t size);
 int weft_tracing_take_back(char *behind, size_t size);
 void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count);
 int weft_tracing_open_file(void);
+void weft_tracing_own_file(void);
 char *weft_tracing_map_block(uint64_t *offset);
-void weft_tracing_settle(void);
 void weft_tracing_calibrate(void);
 uint64_t weft_tracing_clock(void);
 uint64_t weft_tracing_monotonic(void);
@@ -227,6 +232,9 @@ long weft_tracing_switch(const char *globs, int on, uint32_t clock);
 int weft_tracing_begin_recording(void);
 void weft_tracing_note(uint32_t function, const char *text);
 void weft_tracing_called(uint32_t word, struct weft_tracing_registers *registers);
+
+// tracing_adaptive.c
+void weft_tracing_adapt(const char *block, uint64_t ticks);
 
 // tracing_control.c
 void weft_tracing_listen(void);

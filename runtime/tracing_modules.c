@@ -423,11 +423,11 @@ int weft_tracing_matches(const char *patterns, const struct weft_tracing_functio
 /// Appends an entry to the metadata; nothing when there is no room for it anywhere.
 void weft_tracing_write_metadata(uint32_t type, const void *head, size_t head_size, const char *const *texts, const size_t *sizes, unsigned count)
 {
+    weft_tracing_own_file();
     size_t content = head_size;
     for (unsigned i = 0; i < count; i++)
         content += sizes[i];
     size_t whole = (8 + content + 7) & ~(size_t)7;
-    weft_tracing_settle();
     if (!process->header || whole > BLOCK - BLOCK_HEADER)
         return;
     if (!process->metadata || process->metadata_used + whole > BLOCK) {

@@ -16,13 +16,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 static uint32_t word_of(const struct weft_tracing_module *module, const struct weft_tracing_sled *sled, uint32_t clock)
 {
     const struct weft_tracing_function *function = &module->functions[sled->function];
     uint32_t framed = sled->kind == WEFT_TRACING_ENTRY && function->flags & FRAMED_FUNCTION ? WEFT_TRACING_FRAMED : 0;
     return (module->first_id + sled->function) << WEFT_TRACING_ID_SHIFT | framed | clock | sled->kind;
+}
+
+static const char *trampoline(const struct weft_tracing_module *module, const struct weft_tracing_sled *sled, uint32_t clock)
+{
+    return module->trampolines[clock == WEFT_TRACING_CALLED ? 0 : clock >> 2][sled->kind];
 }
 
 #if defined(__x86_64__)
@@ -42,8 +46,10 @@ static int arm(const struct weft_tracing_module *module, struct weft_tracing_sle
         *(volatile uint8_t *)(at + 2) = (uint8_t)word;
         return 0;
     }
-    intptr_t distance = module->trampolines[sled->kind] - (at + 11);
-    if (is_foreign(sled) || distance != (int32_t)distance)
+    if (is_foreign(sled))
+        return -1;
+    intptr_t distance = trampoline(module, sled, clock) - (at + 11);
+    if (distance != (int32_t)distance)
         return -1;
     int32_t relative = (int32_t)distance;
     __builtin_memcpy(at + 2, &word, 4);
@@ -80,8 +86,10 @@ static int arm(const struct weft_tracing_module *module, struct weft_tracing_sle
         __atomic_store_n(&at[2], low, __ATOMIC_RELEASE);
         return 0;
     }
-    intptr_t distance = module->trampolines[sled->kind] - (char *)&at[4];
-    if (sled->kind > WEFT_TRACING_TAIL_EXIT || at[0] != OVER || distance >= 1 << 27 || distance < -(1 << 27))
+    if (sled->kind > WEFT_TRACING_TAIL_EXIT || at[0] != OVER)
+        return -1;
+    intptr_t distance = trampoline(module, sled, clock) - (char *)&at[4];
+    if (distance >= 1 << 27 || distance < -(1 << 27))
         return -1;
     at[1] = 0xf81f0ffeu; // str x30, [sp, #-16]!
     at[2] = low;
@@ -109,7 +117,7 @@ static void publish(char *low, char *high)
 /// Makes the code of all sleds of a module writable, or no longer.
 static int protect(const struct weft_tracing_module *module, int protection)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t page = process->page;
     uintptr_t low = (uintptr_t)module->low & ~(page - 1), high = ((uintptr_t)module->high + 32 + page - 1) & ~(page - 1);
     long result = raw_syscall(SYS_mprotect, low, high - low, protection);
     return result < 0 ? (int)-result : 0;

@@ -40,64 +40,91 @@
 .endm
 
 .macro clock_coarse
-        movq    weft_tracing_tick(%rip), %rax // a pointer
-        movq    (%rax), %rax
+        movq    __weft_tracing_process_v1@GOTPCREL(%rip), %rax
+        movq    WEFT_TRACING_TICK_AT(%rax), %rax
         movq    %rax, %rdx
         shrq    $32, %rdx
         movl    %eax, %eax
         movq    __weft_tracing_v1@gottpoff(%rip), %r11
 .endm
 
-// One event. \clock: exact, coarse or untimed; \framed: with the stack pointer at the function's entry.
-.macro event clock framed tail
-  .ifc \clock, untimed
-        movq    __weft_tracing_v1@gottpoff(%rip), %r11
-        xorl    %eax, %eax
-        cmpl    $-1, %fs:WEFT_TRACING_HIGH_AT(%r11)
-        je      .Lbare\@
-  .else
-        clock_\clock
-        cmpl    %edx, %fs:WEFT_TRACING_HIGH_AT(%r11)
-        jne     .Lturned\@
-  .endif
-        movl    $(8 + 8 * \framed), %edx
+// %rdx := the place of so many bytes. To \full when that is not within one block.
+.macro reserve size full
+        movl    $\size, %edx
         xaddq   %rdx, %fs:(%r11)
         testl   $(WEFT_TRACING_BLOCK - 1), %edx
-        je      .Lfull\@
-  .if \framed
+        je      \full
+.endm
+
+// Two records, the second with the stack pointer at the function's entry. %eax: the low half of the clock.
+.macro framed full
+        reserve 16 \full
         leaq    8(%rdx), %r11
         testl   $(WEFT_TRACING_BLOCK - 1), %r11d
-        je      .Lfull\@
+        je      \full
         subl    $WEFT_TRACING_FRAMED, %r10d
         leaq    8(%rsp), %r11
         movl    $WEFT_TRACING_FRAME_WORD, 8(%rdx)
         movl    %r11d, 12(%rdx)
-  .endif
         movl    %r10d, (%rdx)
         movl    %eax, 4(%rdx)
+.endm
+
+// One event. \clock: exact or coarse.
+.macro event clock framed tail
+        clock_\clock
+        cmpl    %edx, %fs:WEFT_TRACING_HIGH_AT(%r11)
+        jne     .Lturned\@
+  .if \framed
+        framed  .Lfull\@
+  .else
+        reserve 8 .Lfull\@
+        movl    %r10d, (%rdx)
+        movl    %eax, 4(%rdx)
+  .endif
         leave   \tail
 
 // The high half of the clock has changed, or the thread has no buffer yet: nothing is reserved.
-  .ifnc \clock, untimed
 .Lturned\@:
         shlq    $32, %rdx
         orq     %rdx, %rax
         xorl    %edx, %edx
         jmp     weft_tracing_slowly_\tail
-  .else
-.Lbare\@:
-        xorl    %edx, %edx
-        jmp     weft_tracing_slowly_\tail
-  .endif
 
 // The room reserved at %rdx is the first of a block that has not begun, or reaches into it.
 .Lfull\@:
-  .ifnc \clock, untimed
         movq    __weft_tracing_v1@gottpoff(%rip), %r11
         movl    %fs:WEFT_TRACING_HIGH_AT(%r11), %r11d
         shlq    $32, %r11
         orq     %r11, %rax
+        jmp     weft_tracing_slowly_\tail
+.endm
+
+// One event without a clock, which needs no %rax: \saved says whether that has been saved.
+.macro untimed framed tail saved
+        movq    __weft_tracing_v1@gottpoff(%rip), %r11
+        cmpl    $-1, %fs:WEFT_TRACING_HIGH_AT(%r11)
+        je      .Lbare\@
+  .if \framed
+        xorl    %eax, %eax
+        framed  .Lfull\@
+        leave   \tail
+  .else
+        reserve 8 .Lfull\@
+        movq    %r10, (%rdx) // whose upper half is 0
+        movq    -16(%rsp), %rdx
+    .if \tail
+        movq    -24(%rsp), %r11
+    .endif
+        ret
   .endif
+.Lbare\@:
+        xorl    %edx, %edx
+.Lfull\@:
+  .if !\saved
+        movq    %rax, -8(%rsp)
+  .endif
+        xorl    %eax, %eax
         jmp     weft_tracing_slowly_\tail
 .endm
 
@@ -115,15 +142,40 @@
         .size   \name, . - \name
 .endm
 
-.macro trampoline name tail framed
-        function \name 64
+// For each place three trampolines. A sled calls that of the clock which it was first switched on with; should it be
+// switched on with another one later, its word says so.
+.macro trampolines name tail framed
+        function \name\()_exact 64
         save    \tail
         testb   $WEFT_TRACING_VARIANT, %r10b
-        jne     weft_tracing_variant_\name
+        jne     \name\()_variant
         event   exact 0 \tail
-        end     \name
+        end     \name\()_exact
 
-        function weft_tracing_variant_\name 16
+        function \name\()_coarse 64
+        save    \tail
+        movl    %r10d, %eax
+        andl    $WEFT_TRACING_VARIANT, %eax
+        cmpl    $WEFT_TRACING_COARSE, %eax
+        jne     \name\()_variant
+        event   coarse 0 \tail
+        end     \name\()_coarse
+
+        function \name\()_untimed 64
+        movq    %rdx, -16(%rsp)
+  .if \tail
+        movq    %r11, -24(%rsp)
+  .endif
+        movl    %r10d, %edx
+        andl    $WEFT_TRACING_VARIANT, %edx
+        cmpl    $WEFT_TRACING_UNTIMED, %edx
+        jne     1f
+        untimed 0 \tail 0
+1:      movq    %rax, -8(%rsp)
+        jmp     \name\()_variant
+        end     \name\()_untimed
+
+        function \name\()_variant 16
         movl    %r10d, %eax
         andl    $WEFT_TRACING_CLOCKS, %eax
         cmpl    $WEFT_TRACING_CALLED, %eax
@@ -132,17 +184,19 @@
         testb   $WEFT_TRACING_FRAMED, %r10b
         jne     weft_tracing_framed
   .endif
+        cmpl    $WEFT_TRACING_UNTIMED, %eax
+        je      2f
         cmpl    $WEFT_TRACING_COARSE, %eax
         je      1f
-        event   untimed 0 \tail
-1:
-        event   coarse 0 \tail
-        end     weft_tracing_variant_\name
+        event   exact 0 \tail
+1:      event   coarse 0 \tail
+2:      untimed 0 \tail 1
+        end     \name\()_variant
 .endm
 
-        trampoline weft_tracing_entry 0 1
-        trampoline weft_tracing_exit 0 0
-        trampoline weft_tracing_tail_exit 1 0
+        trampolines weft_tracing_entry 0 1
+        trampolines weft_tracing_exit 0 0
+        trampolines weft_tracing_tail_exit 1 0
 
         function weft_tracing_framed 16
         testl   %eax, %eax
@@ -150,7 +204,7 @@
         event   exact 1 0
 1:      cmpl    $WEFT_TRACING_COARSE, %eax
         je      2f
-        event   untimed 1 0
+        untimed 1 0 1
 2:      event   coarse 1 0
         end     weft_tracing_framed
 

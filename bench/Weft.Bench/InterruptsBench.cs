@@ -200,7 +200,7 @@ internal sealed class InterruptsBench
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
-    private static string Repository()
+    internal static string Repository()
     {
         var folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Weft.slnx"))) folder = Path.GetDirectoryName(folder) ?? throw new WeftException("run this inside the repository");

@@ -15,7 +15,12 @@ internal sealed class BlockReader(TraceClock clock)
     private ulong high;
     private ulong last;
     private ulong limit;
-    private long time;
+    private RawKind kind;
+    private int id;
+    private uint value;
+    private bool hasFrame;
+    private bool hasData;
+    private ReadOnlyMemory<byte> data; // of some event before, if not hasData
 
     private enum Other { Clock, Frame, Landed, Values, Event, Begin, End, Lost, Pad }
 
@@ -23,10 +28,16 @@ internal sealed class BlockReader(TraceClock clock)
     public Span<byte> Buffer => MemoryMarshal.AsBytes(words.AsSpan());
 
     /// <summary>The time of the event read last.</summary>
-    public long Time => time;
+    public long Time { get; private set; }
+
+    /// <summary>The event read last. Kept in pieces, since most have no data and a reference is what costs to keep.</summary>
+    public RawEvent Current => new(kind, Time, id, value, hasFrame, hasData ? data : default);
 
     /// <summary>Whether something in the current block made no sense.</summary>
     public bool Damaged { get; private set; }
+
+    /// <summary>Whether it is that block that is in the buffer: a program that still runs may have used its place in a ring again.</summary>
+    public bool Holds(int thread, ulong number) => (int)(uint)words[1] == thread && words[2] == number;
 
     /// <summary>Begins with the block that is in the buffer.</summary>
     /// <param name="length">Bytes of it that the file has.</param>
@@ -46,52 +57,47 @@ internal sealed class BlockReader(TraceClock clock)
     }
 
     /// <summary>False at the end of the block.</summary>
-    public bool TryRead(out RawEvent read)
+    public bool TryRead()
     {
+        hasFrame = hasData = false;
         while (next < end)
         {
             var word = words[next++];
             if (word == 0 && isOpen) break;
             var what = (uint)word;
-            if ((what & 3) == OtherKind ? TryReadOther(what, (uint)(word >> 32), out read) : TryReadCall(what, (uint)(word >> 32), out read)) return true;
+            if ((what & 3) == OtherKind ? TryReadOther(what, (uint)(word >> 32)) : TryReadCall(what, (uint)(word >> 32))) return true;
         }
-        read = default;
         return false;
     }
 
-    private bool TryReadCall(uint what, uint low, out RawEvent read)
+    private bool TryReadCall(uint what, uint low)
     {
-        var id = (int)(what >> 5);
         var mode = what >> 2 & 7;
-        if (id == 0 || mode > 2)
+        if (what < 1 << 5 || mode > 2)
         {
             Damaged = true;
-            read = default;
             return false;
         }
         if (mode != 1) Advance(high | low);
-        var kind = what & 3;
-        read = new RawEvent(kind == EntryKind ? RawKind.Entry : kind == TailKind ? RawKind.TailExit : RawKind.Exit, time, id);
-        if (next < end && (words[next] & 3) == OtherKind) read = Complete(read);
+        Set((what & 3) switch { EntryKind => RawKind.Entry, TailKind => RawKind.TailExit, _ => RawKind.Exit }, (int)(what >> 5));
+        if (next < end && (words[next] & 3) == OtherKind) Complete();
         return true;
     }
 
     /// <summary>With the stack pointer and the values that follow a call.</summary>
-    private RawEvent Complete(RawEvent call)
+    private void Complete()
     {
         while (next < end && (words[next] & 0x1F) == OtherKind)
         {
             var other = (Other)(words[next] >> 5 & 31);
-            if (other == Other.Frame && call.Kind == RawKind.Entry) call = call with { Value = (uint)(words[next++] >> 32), HasFrame = true };
-            else if (other == Other.Values && (uint)words[next] >> 10 is var count && count <= end - next - 1) call = call with { Data = Bytes(next + 1, count * sizeof(ulong), skip: 1 + (int)count) };
+            if (other == Other.Frame && kind == RawKind.Entry) (value, hasFrame) = ((uint)(words[next++] >> 32), true);
+            else if (other == Other.Values && (uint)words[next] >> 10 is var count && count <= end - next - 1) TakeData(next + 1, count * sizeof(ulong), skip: 1 + (int)count);
             else break;
         }
-        return call;
     }
 
-    private bool TryReadOther(uint what, uint second, out RawEvent read)
+    private bool TryReadOther(uint what, uint second)
     {
-        read = default;
         var argument = what >> 10;
         var other = (Other)(what >> 5 & 31);
         if ((what >> 2 & 7) != 0)
@@ -105,16 +111,14 @@ internal sealed class BlockReader(TraceClock clock)
                 high = (ulong)second << 32;
                 return false;
             case Other.Landed:
-                return TryReadLanding(argument, second, out read);
+                return TryReadLanding(argument, second);
             case Other.Lost:
-                read = new RawEvent(RawKind.Lost, time, 0, second);
-                return true;
+                return Set(RawKind.Lost, 0, second);
             case Other.Begin or Other.End:
                 Advance(high | second);
-                read = new RawEvent(other == Other.Begin ? RawKind.SpanBegin : RawKind.SpanEnd, time, (int)argument);
-                return true;
+                return Set(other == Other.Begin ? RawKind.SpanBegin : RawKind.SpanEnd, (int)argument);
             case Other.Event:
-                return TryReadUserEvent(argument, second, out read);
+                return TryReadUserEvent(argument, second);
             case Other.Frame:
                 return false; // of an entry that is damaged
             default:
@@ -123,39 +127,43 @@ internal sealed class BlockReader(TraceClock clock)
         }
     }
 
-    private bool TryReadLanding(uint length, uint low, out RawEvent read)
+    private bool TryReadLanding(uint length, uint low)
     {
-        read = default;
         if (length != 16 || end - next < 2)
         {
             Skip((length + 7) / 8);
             return false;
         }
         Advance(high | low);
-        read = new RawEvent(RawKind.Landed, time, (int)Math.Min((uint)words[next + 1], int.MaxValue), (uint)words[next]);
         next += 2;
-        return true;
+        return Set(RawKind.Landed, (int)Math.Min((uint)words[next - 1], int.MaxValue), (uint)words[next - 2]);
     }
 
-    private bool TryReadUserEvent(uint length, uint low, out RawEvent read)
+    private bool TryReadUserEvent(uint length, uint low)
     {
         var size = 1 + (length + 7) / 8;
-        read = default;
         if (size > end - next)
         {
             Skip(size);
             return false;
         }
         Advance(high | low);
-        var type = (int)(uint)words[next];
-        read = new RawEvent(RawKind.Event, time, type, Data: Bytes(next + 1, length, skip: (int)size));
+        Set(RawKind.Event, (int)(uint)words[next]);
+        TakeData(next + 1, length, skip: (int)size);
         return true;
     }
 
-    private ReadOnlyMemory<byte> Bytes(int first, uint length, int skip)
+    private bool Set(RawKind of, int which, uint with = 0)
+    {
+        (kind, id, value) = (of, which, with);
+        return true;
+    }
+
+    private void TakeData(int first, uint length, int skip)
     {
         next += skip;
-        return length == 0 ? default : Buffer.Slice(first * sizeof(ulong), (int)length).ToArray();
+        hasData = length > 0;
+        if (hasData) data = Buffer.Slice(first * sizeof(ulong), (int)length).ToArray();
     }
 
     private void Skip(uint count)
@@ -169,6 +177,6 @@ internal sealed class BlockReader(TraceClock clock)
         if (ticks > limit) ticks = limit;
         if (ticks <= last) return;
         last = ticks;
-        time = clock.ToNanoseconds(ticks);
+        Time = clock.ToNanoseconds(ticks);
     }
 }

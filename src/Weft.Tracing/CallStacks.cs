@@ -10,61 +10,60 @@ namespace Weft.Tracing;
 /// over too.
 /// </para>
 /// <para>
-/// An exit of a function that is not among the open calls, while none is open, is of a call that was under way when the log began
-/// (or when it went on after events were lost). Such calls begin there as <see cref="Certainty.Open"/>: the log is read once
-/// before to find them. What never ended stays unknown: a log that began in the middle of a loop of main() has main() only if it
-/// ended, and depths count from the outermost call that is known. Any other exit that fits no call is left out: its function was
-/// switched on while it ran, or the log is damaged.
+/// An exit of a function that is not among the open calls is of a call that was under way when the log began (or when it went on
+/// after events were lost), if none of the calls that are open then ends in order later. Such calls begin where the log does, as
+/// <see cref="Certainty.Open"/>: the log is read once before to find them. What never ended stays unknown: a log that began in the
+/// middle of a loop of main() has main() only if it ended, and depths count from the outermost call that is known. Any other exit
+/// that fits no call is left out: its function was switched on while it ran, or the log is damaged.
 /// </para>
 /// </summary>
 public static class CallStacks
 {
-    /// <summary>Calls under way that are remembered for a thread; a log with more is not of a program.</summary>
-    private const int Remembered = 1 << 16;
-
     public static IEnumerable<CallEvent> Of(ITraceSource source, TraceThread thread)
     {
-        var underWay = FindUnderWay(source, thread);
+        var underWay = UnderWay.Find(source, thread);
         var stack = new OpenCalls();
-        var (part, known) = (0, 0);
-        var beginsPart = true;
-        var time = 0L;
+        var part = 0;
+        var time = underWay.Start;
+        foreach (var function in underWay.OutermostFirst(part)) yield return stack.Begin(Certainty.Open, new RawEvent(RawKind.Entry, time, function));
+        // An event that is read no more after a yield is not stored in this iterator, which all of them would pay for.
         foreach (var raw in source.Read(thread))
         {
             time = raw.Time;
-            if (beginsPart && raw.Kind != RawKind.Lost)
-            {
-                beginsPart = false;
-                var first = known;
-                while (known < underWay.Count && underWay[known].Part == part) known++;
-                for (var i = known - 1; i >= first; i--) yield return stack.Begin(Certainty.Open, new RawEvent(RawKind.Entry, time, underWay[i].Function));
-            }
             switch (raw.Kind)
             {
                 case RawKind.Entry:
-                    if (stack.IsFull)
+                    if (!stack.IsFull)
                     {
-                        while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
-                        yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, 0);
+                        yield return stack.Begin(Certainty.Seen, raw);
+                        break;
                     }
-                    yield return stack.Begin(Certainty.Seen, raw);
+                    var entry = raw;
+                    while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
+                    yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, 0);
+                    yield return stack.Begin(Certainty.Seen, entry);
                     break;
                 case RawKind.Exit or RawKind.TailExit:
                     var depth = stack.DepthOf(raw.Id);
                     if (depth < 0) break;
+                    if (depth == stack.Count - 1)
+                    {
+                        yield return stack.End(raw.Kind == RawKind.Exit ? Certainty.Seen : Certainty.Tail, time, raw.Data);
+                        break;
+                    }
+                    var (certainty, data) = (raw.Kind == RawKind.Exit ? Certainty.Seen : Certainty.Tail, raw.Data);
                     while (stack.Count > depth + 1) yield return stack.End(Certainty.Unwound, time);
-                    yield return stack.End(raw.Kind == RawKind.Exit ? Certainty.Seen : Certainty.Tail, time, raw.Data);
+                    yield return stack.End(certainty, time, data);
                     break;
                 case RawKind.Landed:
                     var landed = stack.DepthAfterLanding(raw.Value, raw.Id);
                     while (stack.Count > landed) yield return stack.End(Certainty.Unwound, time);
                     break;
                 case RawKind.Lost:
+                    var lost = (int)Math.Min(raw.Value, int.MaxValue);
                     while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
-                    yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, (int)Math.Min(raw.Value, int.MaxValue));
-                    part++;
-                    while (known < underWay.Count && underWay[known].Part < part) known++;
-                    beginsPart = true;
+                    yield return new CallEvent(CallKind.Lost, Certainty.Seen, 0, time, lost);
+                    foreach (var function in underWay.OutermostFirst(++part)) yield return stack.Begin(Certainty.Open, new RawEvent(RawKind.Entry, time, function));
                     break;
                 default:
                     var kind = raw.Kind == RawKind.Event ? CallKind.Event : raw.Kind == RawKind.SpanBegin ? CallKind.SpanBegin : CallKind.SpanEnd;
@@ -75,37 +74,57 @@ public static class CallStacks
         while (stack.Count > 0) yield return stack.End(Certainty.Open, time);
     }
 
-    /// <summary>The calls that were under way when each part of the log began, innermost first. Parts are what is between lost events.</summary>
-    private static List<(int Part, int Function)> FindUnderWay(ITraceSource source, TraceThread thread)
+    /// <summary>The calls that were under way when each part of a log began. Parts are what is between lost events.</summary>
+    private sealed class UnderWay
     {
-        var found = new List<(int Part, int Function)>();
-        var stack = new OpenCalls();
-        var part = 0;
-        foreach (var raw in source.Read(thread))
+        private const int Remembered = 1 << 16; // of a thread; a log with more is not of a program
+
+        private readonly Dictionary<int, List<int>> innermostFirst = [];
+        private int remembered;
+
+        /// <summary>When the log began.</summary>
+        public long Start { get; private set; } = -1;
+
+        public static UnderWay Find(ITraceSource source, TraceThread thread)
         {
-            switch (raw.Kind)
+            var (found, stack, part) = (new UnderWay(), new OpenCalls(), 0);
+            foreach (var raw in source.Read(thread))
             {
-                case RawKind.Entry:
-                    if (stack.IsFull) stack.Truncate(0);
-                    stack.Push(raw);
-                    break;
-                case RawKind.Exit or RawKind.TailExit:
-                    var depth = stack.DepthOf(raw.Id);
-                    if (depth >= 0) stack.Truncate(depth);
-                    else if (stack.Count == 0 && found.Count < Remembered) found.Add((part, raw.Id));
-                    break;
-                case RawKind.Landed:
-                    stack.Truncate(stack.DepthAfterLanding(raw.Value, raw.Id));
-                    break;
-                case RawKind.Lost:
-                    stack.Truncate(0);
-                    part++;
-                    break;
-                default:
-                    break;
+                if (found.Start < 0) found.Start = raw.Time;
+                switch (raw.Kind)
+                {
+                    case RawKind.Entry:
+                        if (stack.IsFull) stack.Truncate(0);
+                        stack.Push(raw);
+                        break;
+                    case RawKind.Exit or RawKind.TailExit:
+                        var depth = stack.DepthOf(raw.Id);
+                        if (depth >= 0) stack.Truncate(depth);
+                        else if (!stack.IsFull) stack.Push(raw with { Id = ~raw.Id }); // if calls below end in order, it goes with them
+                        break;
+                    case RawKind.Landed:
+                        stack.Truncate(stack.DepthAfterLanding(raw.Value, raw.Id));
+                        break;
+                    case RawKind.Lost:
+                        found.Add(part++, stack);
+                        stack.Truncate(0);
+                        break;
+                    default:
+                        break;
+                }
             }
+            found.Add(part, stack);
+            return found;
         }
-        return found;
+
+        public IEnumerable<int> OutermostFirst(int part) => innermostFirst.TryGetValue(part, out var functions) ? functions.AsEnumerable().Reverse() : [];
+
+        private void Add(int part, OpenCalls stack)
+        {
+            var functions = stack.Exits().Take(Remembered - remembered).ToList();
+            remembered += functions.Count;
+            if (functions.Count > 0) innermostFirst[part] = functions;
+        }
     }
 
     /// <summary>The calls that have begun and not ended. Every step is paid for by what it pushes or pops, also for logs that no program wrote.</summary>
@@ -145,6 +164,13 @@ public static class CallStacks
         public void Truncate(int depth)
         {
             while (Count > depth) open[calls[--Count].Function]--;
+        }
+
+        /// <summary>The functions of exits that were pushed, as the complement of their ids.</summary>
+        public IEnumerable<int> Exits()
+        {
+            for (var i = 0; i < Count; i++)
+                if (calls[i].Function < 0) yield return ~calls[i].Function;
         }
 
         /// <summary>Of the topmost call of a function; -1 if there is none.</summary>

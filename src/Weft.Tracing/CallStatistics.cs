@@ -56,7 +56,7 @@ public sealed record ThreadStatistics(TraceThread Thread, long First, long Last,
 /// <summary>What a trace comes to, by function and by thread.</summary>
 public sealed class CallStatistics
 {
-    private readonly IdTable<FunctionStatistics> table = new();
+    private readonly IdTable<int> places = new(); // in functions, from 1
     private readonly List<FunctionStatistics> functions = [];
     private readonly List<ThreadStatistics> threads = [];
     private Call[] open = new Call[64];
@@ -108,9 +108,14 @@ public sealed class CallStatistics
     private void Begin(in CallEvent call)
     {
         if (call.Depth == open.Length) Array.Resize(ref open, open.Length * 2);
-        var function = table[call.Id] ?? Found(call.Id);
-        function.Active++;
-        open[call.Depth] = new Call { Function = function, IsWhole = call.Certainty == Certainty.Seen };
+        ref var place = ref places[call.Id];
+        if (place == 0)
+        {
+            functions.Add(new FunctionStatistics(call.Id));
+            place = functions.Count;
+        }
+        functions[place - 1].Active++;
+        open[call.Depth] = new Call { Function = place - 1, IsWhole = call.Certainty == Certainty.Seen };
     }
 
     private void End(in CallEvent call)
@@ -118,20 +123,12 @@ public sealed class CallStatistics
         ref var ended = ref open[call.Depth];
         var duration = call.Time - call.Start;
         if (call.Depth > 0) open[call.Depth - 1].Callees += duration;
-        ended.Function.Add(duration, duration - ended.Callees, ended.IsWhole && call.Certainty != Certainty.Open);
-    }
-
-    private FunctionStatistics Found(int id)
-    {
-        var function = new FunctionStatistics(id);
-        functions.Add(function);
-        table[id] = function;
-        return function;
+        functions[ended.Function].Add(duration, duration - ended.Callees, ended.IsWhole && call.Certainty != Certainty.Open);
     }
 
     private struct Call
     {
-        public FunctionStatistics Function;
+        public int Function; // its place
         public long Callees;
         public bool IsWhole;
     }

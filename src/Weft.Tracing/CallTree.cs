@@ -19,12 +19,15 @@ public sealed class CallTree
     public static CallTree Of(CallFilter filter) => Of(filter, _ => true);
 
     /// <summary>Of the outermost calls of some functions.</summary>
-    public static CallTree Of(CallFilter filter, Predicate<int> isRoot)
+    public static CallTree Of(CallFilter filter, Predicate<int> isRoot) => Of(filter.Threads, filter.Calls, isRoot);
+
+    /// <summary>Of calls from anywhere.</summary>
+    public static CallTree Of(IEnumerable<TraceThread> threads, Func<TraceThread, IEnumerable<CallEvent>> calls, Predicate<int> isRoot)
     {
         var tree = new CallTree();
         var open = new Stack<(int Branch, long Callees)>();
-        foreach (var thread in filter.Threads)
-            foreach (var call in filter.Calls(thread))
+        foreach (var thread in threads)
+            foreach (var call in calls(thread))
                 if (call.Kind == CallKind.Begin && (open.Count > 0 || isRoot(call.Id))) open.Push((tree.Begin(open.Count > 0 ? open.Peek().Branch : 0, call.Id), 0));
                 else if (call.Kind == CallKind.End && open.Count > 0) tree.End(open, call.Time - call.Start);
         return tree;

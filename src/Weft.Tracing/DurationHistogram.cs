@@ -14,12 +14,15 @@ public sealed class DurationHistogram
     // By octave, since most functions need few of them.
     private readonly long[]?[] octaves = new long[]?[64 - Bits];
 
+    private long largest;
+
     public long Count { get; private set; }
 
     public void Add(long duration)
     {
         var octave = Octave((ulong)duration);
         (octaves[octave] ??= new long[Buckets])[(int)((ulong)duration >> Math.Max(octave - 1, 0)) & (Buckets - 1)]++;
+        largest = Math.Max(largest, duration);
         Count++;
     }
 
@@ -27,10 +30,11 @@ public sealed class DurationHistogram
     public long Percentile(double part)
     {
         var rank = Math.Max(1, (long)Math.Ceiling(part * Count));
+        if (rank >= Count) return largest;
         for (var octave = 0; octave < octaves.Length; octave++)
             for (var bucket = 0; bucket < Buckets && octaves[octave] is { } counts; bucket++)
                 if ((rank -= counts[bucket]) <= 0) return Middle(octave, bucket);
-        return 0;
+        return largest;
     }
 
     // Octave 0 has 0 to 63, octave 1 64 to 127, octave 2 128 to 255 in steps of two.

@@ -10,7 +10,7 @@ public static class Durations
         ("ns", 1), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("sec", 1e9), ("m", 60e9), ("min", 60e9), ("h", 3600e9),
     ];
 
-    /// <summary>Three digits behind the point and a unit of two letters, <c>  1.234 us</c>; always ten characters up to a hundred days.</summary>
+    /// <summary>Three digits behind the point and a unit of two letters, <c>  1.234 us</c>: ten characters, more only from a thousand hours on.</summary>
     public static string Format(long nanoseconds)
     {
         Span<char> text = stackalloc char[32];
@@ -34,8 +34,7 @@ public static class Durations
         text[..3].Fill(' ');
         var end = 3 + digits;
         text[end++] = '.';
-        (thousandths % 1000).TryFormat(text[end..], out var decimals, "000", CultureInfo.InvariantCulture);
-        end += decimals;
+        for (var (rest, digit) = ((int)(thousandths % 1000), 100); digit > 0; rest %= digit, digit /= 10) text[end++] = (char)('0' + rest / digit);
         text[end++] = ' ';
         unit.CopyTo(text[end..]);
         end += unit.Length;

@@ -11,21 +11,24 @@ public static class Timeline
     {
         var waiting = new Queue<(TraceThread Thread, long Start)>(filter.Threads.Select(t => (t, Start(filter.Source, t))).OrderBy(t => t.Item2));
         var running = new PriorityQueue<IEnumerator<T>, (long Time, int Thread)>();
-        while (waiting.Count + running.Count > 0)
+        while (true)
         {
             while (waiting.TryPeek(out var next) && (!running.TryPeek(out _, out var first) || next.Start <= first.Time))
             {
                 waiting.Dequeue();
-                Advance(read(next.Thread).GetEnumerator(), next.Thread.Index);
+                var begun = read(next.Thread).GetEnumerator();
+                if (begun.MoveNext()) running.Enqueue(begun, (time(begun.Current), next.Thread.Index));
             }
-            if (!running.TryDequeue(out var thread, out var key)) continue;
-            yield return thread.Current;
-            Advance(thread, key.Thread);
-        }
-
-        void Advance(IEnumerator<T> thread, int index)
-        {
-            if (thread.MoveNext()) running.Enqueue(thread, (time(thread.Current), index));
+            if (!running.TryDequeue(out var thread, out var key)) yield break;
+            var until = Math.Min(waiting.TryPeek(out var later) ? later.Start : long.MaxValue, running.TryPeek(out _, out var other) ? other.Time : long.MaxValue);
+            var goesOn = true;
+            while (goesOn)
+            {
+                yield return thread.Current;
+                goesOn = thread.MoveNext();
+                if (goesOn && time(thread.Current) >= until) break;
+            }
+            if (goesOn) running.Enqueue(thread, key with { Time = time(thread.Current) });
             else thread.Dispose();
         }
     }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections;
 using Microsoft.Win32.SafeHandles;
 using Weft.Core;
 
@@ -63,20 +64,10 @@ public sealed class TraceFile : ITraceSource
 
     public IEnumerable<RawEvent> Read(TraceThread thread)
     {
-        if (!blocksOf.TryGetValue(thread.Index, out var range)) yield break;
-        var reader = new BlockReader(header.Clock);
-        var (index, end) = (range.Start.Value, range.End.Value);
-        while (index + 1 < end && header.Clock.ToNanoseconds(blocks[index + 1].Clock) < Since) index++;
-        var expected = header.IsRing || Since > 0 ? blocks[index].Number : 1; // a ring has lost its beginning for good, and that is as it should be
-        for (; index < end; index++)
-        {
-            var block = blocks[index];
-            reader.Begin(Fill(reader.Buffer, block.Offset), index + 1 < end ? blocks[index + 1].Clock : ulong.MaxValue);
-            if (block.Number != expected) yield return new RawEvent(RawKind.Lost, reader.Time, 0);
-            expected = block.Number + 1;
-            while (reader.TryRead(out var read)) yield return read;
-            if (reader.Damaged) damaged.Add(block.Offset);
-        }
+        if (!blocksOf.TryGetValue(thread.Index, out var range)) return [];
+        var (start, end) = (range.Start.Value, range.End.Value);
+        while (start + 1 < end && header.Clock.ToNanoseconds(blocks[start + 1].Clock) < Since) start++;
+        return new ThreadEvents(this, start, end);
     }
 
     public void Dispose() => handle.Dispose();
@@ -185,6 +176,50 @@ public sealed class TraceFile : ITraceSource
         catch (IOException e)
         {
             throw new WeftException($"cannot read '{path}': {e.Message}", null, ExitCode.Failure, e);
+        }
+    }
+
+    /// <summary>A thread's events. An iterator method would store every one of them once more.</summary>
+    private sealed class ThreadEvents(TraceFile file, int start, int end) : IEnumerable<RawEvent>
+    {
+        public IEnumerator<RawEvent> GetEnumerator() => new ThreadReader(file, start, end);
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
+    private sealed class ThreadReader(TraceFile file, int start, int end) : IEnumerator<RawEvent>
+    {
+        private readonly BlockReader reader = new(file.header.Clock);
+        private int block = start - 1;
+        private bool isGap;
+
+        public RawEvent Current => isGap ? new RawEvent(RawKind.Lost, reader.Time, 0) : reader.Current;
+
+        object IEnumerator.Current => Current;
+
+        public bool MoveNext()
+        {
+            isGap = false;
+            while (block < start || !reader.TryRead())
+                if (!NextBlock()) return false;
+                else if (isGap) return true;
+            return true;
+        }
+
+        public void Reset() => throw new NotSupportedException();
+
+        public void Dispose() { }
+
+        private bool NextBlock()
+        {
+            if (block >= start && reader.Damaged) file.damaged.Add(file.blocks[block].Offset);
+            if (block == end - 1) return false;
+            var next = file.blocks[++block];
+            var length = file.Fill(reader.Buffer, next.Offset);
+            reader.Begin(reader.Holds(next.Thread, next.Number) ? length : 0, block < end - 1 ? file.blocks[block + 1].Clock : ulong.MaxValue);
+            // A ring has lost its beginning for good, and that is as it should be.
+            isGap = block > start ? next.Number != file.blocks[block - 1].Number + 1 : next.Number != 1 && !file.header.IsRing && file.Since == 0;
+            return true;
         }
     }
 

@@ -25,6 +25,8 @@ public sealed class TracingStacksTests
     [InlineData("(3 )3 t2 (4 )4 )1", "o1{ o2{ 3{ }3 t}2 4{ }4 }1")]
     [InlineData(")2 L )2 )1 L L )1", "o2{ }2 lost o1{ o2{ }2 }1 lost lost o1{ }1")]
     [InlineData("(3 )7 )3 )2", "o2{ 3{ }3 }2")] // 7 was switched on while it ran
+    [InlineData("(3 (4 )7 )3 )2", "o2{ 3{ 4{ u}4 }3 }2")]
+    [InlineData("(3 (4 )2 (5 )5 )1", "o1{ o2{ 3{ 4{ u}4 u}3 }2 5{ }5 }1")] // 4 threw, 2 caught, and nobody said so
     public void A_log_that_begins_in_the_middle_has_the_calls_that_ended_in_it(string log, string expected) => Check(log, expected);
 
     [Theory]

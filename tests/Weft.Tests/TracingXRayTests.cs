@@ -46,6 +46,28 @@ public sealed class TracingXRayTests : IDisposable
         Assert.Equal("#4711", log.Function(4711).Name);
     }
 
+    /// <summary>Compared with what LLVM counts although calls of this program end in each other's tail calls.</summary>
+    [TheoryNeeds("clang-22", "llvm-xray-22", XRayPrograms.Runtime)]
+    [InlineData("-O0")]
+    [InlineData("-O2")]
+    public void Calls_of_a_C_program_are_as_many_as_LLVM_counts(string level)
+    {
+        harness.Write("program.c", """
+            #include <stdlib.h>
+            #define NOINLINE __attribute__((noinline))
+            NOINLINE int leaf(int x) { __asm__ volatile(""); return x + 1; }
+            NOINLINE int even(int n);
+            NOINLINE int odd(int n) { __asm__ volatile(""); return n == 0 ? leaf(n) : even(n - 1); }
+            NOINLINE int even(int n) { __asm__ volatile(""); return n == 0 ? leaf(n) : odd(n - 1); }
+            int main(int count, char **arguments) { int sum = 0; for (int i = 0; i < 100 * count; i++) sum += even(i % 7) + leaf(i); return sum == 0; }
+            """);
+        harness.Must("clang-22", level, "-fxray-instrument", "-fxray-instruction-threshold=1", "program.c", "-o", "program");
+        var file = XRayPrograms.Basic(harness, 1);
+        using var log = TraceSources.Open(file, program: harness.Path("program"));
+        var counts = CallStacks.Of(log, Assert.Single(log.Threads)).Where(c => c.Kind == CallKind.Begin).GroupBy(c => log.Function(c.Id).Name).ToDictionary(g => g.Key, g => g.LongCount());
+        Assert.Equal(XRayPrograms.Account(harness, file, "program", "-k", "-d"), counts);
+    }
+
     [Needs("clang++-22", XRayPrograms.Runtime)]
     public void Threads_can_be_read_twice_and_interleaved()
     {

@@ -9,7 +9,7 @@ namespace Weft.Cli.Commands;
 
 /// <summary>
 /// Builds one bundled program in C and in Rust, plain and metered, without and with optimisation, and shows that the units
-/// counted are the same at both levels and what the counting costs. Then the same for <see cref="InterruptsDemo"/>.
+/// counted are the same at both levels and what the counting costs. Then the same for <see cref="InterruptsDemo"/> and <see cref="TracingDemo"/>.
 /// </summary>
 internal static class DemoCommand
 {
@@ -30,7 +30,7 @@ internal static class DemoCommand
 
     private static int Run(string folder)
     {
-        foreach (var name in (string[])["demo.c", "demo.rs", "interrupts.c"]) Unpack(name, Path.Combine(folder, name));
+        foreach (var name in (string[])["demo.c", "demo.rs", "interrupts.c", "tracing.c"]) Unpack(name, Path.Combine(folder, name));
         Unpack("demo.toml", Path.Combine(folder, "Cargo.toml"));
         var rows = new List<Row>();
         var compiler = ClangDoor.FindCompiler();
@@ -40,7 +40,8 @@ internal static class DemoCommand
         else Terminal.Note("no cargo found: the Rust half of the demo is left out (see weft doctor)");
         if (rows.Count == 0) throw new WeftException("neither clang nor cargo was found", "weft doctor says how to get them");
         var interrupts = compiler == null ? null : InterruptsDemo.Run(folder, compiler);
-        return Print(rows, interrupts, folder);
+        var tracing = compiler == null ? null : TracingDemo.Run(folder, compiler);
+        return Print(rows, interrupts, tracing, folder);
     }
 
     private static Row C(string folder, IReadOnlyList<string> compiler, string level)
@@ -72,7 +73,7 @@ internal static class DemoCommand
             ? new(language, level, report, MeteringReport.Read(report), metered.Seconds, plain.Seconds)
             : throw new WeftException($"the metered {language} demo printed '{metered.Results}' where the plain one printed '{plain.Results}'", "this is a bug in Weft");
 
-    private static (string Results, double Seconds) Measure(Func<ChildProcess.Captured> run)
+    public static (string Results, double Seconds) Measure(Func<ChildProcess.Captured> run)
     {
         var best = double.MaxValue;
         var results = "";
@@ -85,7 +86,7 @@ internal static class DemoCommand
         return (results, best);
     }
 
-    private static int Print(List<Row> rows, InterruptsDemo? interrupts, string folder)
+    private static int Print(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, string folder)
     {
         Console.Out.Write($"\n  {"program",-8}{"level",-6}{"units",16}{"plain",11}{"metered",11}{"ratio",8}\n");
         foreach (var row in rows)
@@ -94,13 +95,14 @@ internal static class DemoCommand
         var verdict = same ? "The units do not depend on the level of optimisation." : "The units differ between levels: they should not.";
         Console.Out.Write($"\n{verdict}\nTo see where they were spent: weft metering report {Terminal.ShellQuote(rows[0].ReportFile)}\n");
         interrupts?.Print(Console.Out);
+        tracing?.Print(Console.Out);
         var page = Path.Combine(folder, "index.html");
-        AtomicFile.Write(page, Encoding.UTF8.GetBytes(Page(rows, interrupts, verdict)));
+        AtomicFile.Write(page, Encoding.UTF8.GetBytes(Page(rows, interrupts, tracing, verdict)));
         Console.Out.Write($"\nThe same as a page: {page}\n");
         return (int)(same ? ExitCode.Success : ExitCode.CheckFailed);
     }
 
-    private static string Page(List<Row> rows, InterruptsDemo? interrupts, string verdict)
+    private static string Page(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, string verdict)
     {
         var page = new DemoPage();
         page.Heading("Metering: a deterministic count of the work a program did");
@@ -113,6 +115,7 @@ internal static class DemoCommand
             page.Functions(row.Report, top: 12);
         }
         interrupts?.Write(page);
+        tracing?.Write(page);
         return page.ToString();
     }
 

@@ -15,6 +15,7 @@ internal sealed class DemoPage
         table { border-collapse: collapse; width: 100%; margin: 1em 0; }
         th, td { text-align: left; padding: .3em .8em .3em 0; border-bottom: 1px solid #8884; }
         td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+        pre { overflow-x: auto; font: 14px/1.4 ui-monospace, monospace; }
         code { font: 14px ui-monospace, monospace; overflow-wrap: anywhere; }
         .bar { background: #3b82c4; height: .8em; border-radius: 2px; min-width: 1px; }
         """;
@@ -22,6 +23,10 @@ internal sealed class DemoPage
     private readonly StringBuilder html = new($"<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Weft demo</title>\n<style>\n{Style}</style>\n<h1>Weft demo</h1>\n");
 
     public void Text(string text) => html.Append("<p>").Append(Escape(text)).Append("</p>\n");
+
+    public void Preformatted(string text) => html.Append("<pre>").Append(Escape(text)).Append("</pre>\n");
+
+    public void Link(string file, string text) => html.Append("<p><a href=\"").Append(Escape(file)).Append("\">").Append(Escape(text)).Append("</a></p>\n");
 
     public void Heading(string text) => html.Append("<h2>").Append(Escape(text)).Append("</h2>\n");
 

@@ -51,6 +51,34 @@ internal static class HelpPage
             ("weft interrupts profile --interval 5000 --html p.html -- ./prog", "more often, and as a page"),
             ("weft interrupts profile --plain ./prog-plain -- ./prog", "also what interrupts cost"),
         ]),
+        ["weft tracing"] = ("Examples",
+        [
+            ("weft tracing replay -F 'parse*' -t 10us", "what parse functions did, without calls shorter than 10 us"),
+            ("weft tracing report --sort self", "where the time went, function by function"),
+            ("weft tracing graph allocate", "who calls allocate(), and what it calls"),
+            ("weft tracing diff before.weft-trace after.weft-trace", "what a change has changed"),
+        ]),
+        ["weft tracing replay"] = ("Examples",
+        [
+            ("weft tracing replay", "the newest trace, all of it"),
+            ("weft tracing replay run.weft-trace -D 3 -N 'std::*'", "three levels, without the standard library"),
+            ("weft tracing replay -C write -r 1.2s~1.3s", "how write() was come by in that tenth of a second"),
+        ]),
+        ["weft tracing report"] = ("Examples",
+        [
+            ("weft tracing report --sort p99 --top 10", "what is slow now and then"),
+            ("weft tracing report -F 'request*' --csv > requests.csv", "for a spreadsheet"),
+            ("weft tracing report --threads", "how busy each thread was"),
+        ]),
+        ["weft tracing graph"] = ("Examples",
+        [
+            ("weft tracing graph -t 1ms", "the whole program, without calls shorter than 1 ms"),
+            ("weft tracing graph run.weft-trace 'cache::*'", "what calls these, and what they call"),
+        ]),
+        ["weft tracing diff"] = ("Examples",
+        [
+            ("weft tracing diff before.weft-trace after.weft-trace --top 20", "the twenty largest changes"),
+        ]),
         ["weft install"] = ("Examples",
         [
             ("weft install", "into ~/.local"),

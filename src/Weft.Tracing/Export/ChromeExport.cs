@@ -60,11 +60,13 @@ public static class ChromeExport
             {
                 case CallKind.Begin:
                     Begin("{\"ph\":\"B\",\"name\":"u8, functions[e.Id], modules[e.Id], e.Time);
+                    if (e.Data.Length > 0) WriteArgument(",\"args\":{\"arguments\":"u8, JsonNames.Quote(CallValues.Text(source.Function(e.Id).Types, e.Data.Span, [])));
                     break;
                 case CallKind.End:
                     Start("{\"ph\":\"E\""u8);
                     At(e.Time);
                     writer.Write(Explain(e.Certainty));
+                    if (e.Data.Length > 0 && e.Certainty == Certainty.Seen) WriteArgument(",\"args\":{\"result\":"u8, JsonNames.Quote(CallValues.Text(source.Function(e.Id).Types, [], e.Data.Span).TrimStart(' ', '=')));
                     break;
                 case CallKind.SpanBegin:
                     Begin("{\"ph\":\"b\",\"name\":"u8, spans[e.Id], "\"span\""u8, e.Time);

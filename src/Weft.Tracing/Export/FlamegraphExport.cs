@@ -13,14 +13,16 @@ public static class FlamegraphExport
     private const double Width = 1200, Margin = 10, Narrowest = 0.3, LetterWidth = 6.7;
     private const int RowHeight = 17, Head = 40, Colours = 12, Shades = 4;
 
+    /// <summary>Returns how many calls found no room, and count as their callers' own.</summary>
     /// <param name="output">Gets the picture.</param>
     /// <param name="source">For names.</param>
     /// <param name="calls">What each thread did.</param>
     /// <param name="count">Widths are calls instead of time.</param>
-    public static void Write(Stream output, ITraceSource source, Func<TraceThread, IEnumerable<CallEvent>> calls, bool count)
+    public static long Write(Stream output, ITraceSource source, Func<TraceThread, IEnumerable<CallEvent>> calls, bool count)
     {
         using var writer = new StreamWriter(output, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), 1 << 16, leaveOpen: true);
-        var (boxes, total) = Layout(StackTree.Of(source, calls), source, count);
+        var tree = StackTree.Of(source, calls);
+        var (boxes, total) = Layout(tree, source, count);
         var rows = boxes.Count == 0 ? 1 : boxes.Max(b => b.Depth) + 2;
         var height = Head + rows * RowHeight + Margin;
         var program = source.Info.Program is { Length: > 0 } path ? Path.GetFileName(path) : "trace";
@@ -34,6 +36,7 @@ public static class FlamegraphExport
             Box(writer, box, scale, rows, $"c{colour} s{box.Shade}");
         }
         writer.Write("</svg>\n");
+        return tree.Folded;
     }
 
     private readonly record struct Placed(int Depth, long Start, long Size, string Name, string Title, int Module, int Shade);
@@ -41,44 +44,26 @@ public static class FlamegraphExport
     /// <summary>Where boxes are that are wide enough to be seen, in units of the value.</summary>
     private static (List<Placed> Boxes, long Total) Layout(StackTree tree, ITraceSource source, bool count)
     {
-        var nodes = tree.Walk(id => Name(source, id)).ToList();
-        var sizes = count ? Counts(nodes) : nodes.ConvertAll(n => n.Total);
-        var total = nodes.Select((n, i) => n.Depth == 0 ? sizes[i] : 0).Sum();
+        var total = count ? tree.Root.AllCalls : tree.Root.Total;
         var boxes = new List<Placed>();
         var next = new List<long> { 0 }; // where the next box of a depth begins
-        for (var i = 0; i < nodes.Count; i++)
+        foreach (var node in tree.Walk())
         {
-            var (depth, id, calls, self, _) = nodes[i];
-            var start = next[depth];
-            next[depth] += sizes[i];
-            next.RemoveRange(depth + 1, next.Count - depth - 1);
+            var (start, size) = (next[node.Depth], count ? node.AllCalls : node.Total);
+            next[node.Depth] += size;
+            next.RemoveRange(node.Depth + 1, next.Count - node.Depth - 1);
             next.Add(start);
-            if (sizes[i] * (Width - 2 * Margin) < Narrowest * total || total == 0) continue;
-            var function = source.Function(id);
-            var name = Name(source, id);
-            var module = function.Module is { } of ? $" [{Path.GetFileName(of.Path)}]" : "";
-            var title = $"{name}{module}\n{(count ? "" : $"{Amount(sizes[i], count)}, {100.0 * sizes[i] / total:F2}%, {Amount(self, count)} in itself, ")}{Amount(calls, count: true)}";
-            boxes.Add(new Placed(depth, start, sizes[i], name, title, function.Module?.Index ?? 0, (int)((uint)id % Shades)));
+            if (size == 0 || size * (Width - 2 * Margin) < Narrowest * total) continue;
+            var module = source.Function(node.Function).Module;
+            var title = $"{tree.Name(node)}{(module == null ? "" : $" [{Path.GetFileName(module.Path)}]")}\n{Describe(node, total, count)}";
+            boxes.Add(new Placed(node.Depth, start, size, tree.Name(node), title, module?.Index ?? 0, (int)((uint)node.Function % Shades)));
         }
         return (boxes, total);
     }
 
-    /// <summary>Calls of each node and of all it called, directly or not.</summary>
-    private static List<long> Counts(List<(int Depth, int Function, long Calls, long Self, long Total)> nodes)
-    {
-        var counts = nodes.ConvertAll(n => n.Calls);
-        var open = new Stack<int>();
-        for (var i = 0; i <= nodes.Count; i++)
-        {
-            while (open.Count > 0 && (i == nodes.Count || nodes[open.Peek()].Depth >= nodes[i].Depth))
-            {
-                var closed = open.Pop();
-                if (open.TryPeek(out var parent)) counts[parent] += counts[closed];
-            }
-            open.Push(i);
-        }
-        return counts;
-    }
+    private static string Describe(StackTree.Node node, long total, bool count) => count
+        ? $"{Amount(node.Calls, count)}, {Amount(node.AllCalls, count)} with those it makes"
+        : $"{Amount(node.Total, count)}, {100.0 * node.Total / total:F2}%, {Amount(node.Self, count)} in itself, {Amount(node.Calls, count: true)}";
 
     private static void WriteHead(StreamWriter writer, double height, string title)
     {
@@ -107,8 +92,6 @@ public static class FlamegraphExport
         if (letters >= 3) writer.Write($"<text x=\"{Number(x + 3)}\" y=\"{y + 12}\">{Escape(box.Name.Length <= letters ? box.Name : box.Name[..(letters - 2)] + "..")}</text>");
         writer.Write("</g>\n");
     }
-
-    private static string Name(ITraceSource source, int id) => id == StackTree.Deeper ? "(deeper)" : source.Function(id).Name;
 
     // XML has no way of writing most control characters, nor half a surrogate pair.
     private static string Escape(string text)

@@ -125,6 +125,10 @@ public static class PerfettoExport
             {
                 case CallKind.Begin:
                     Function(e.Id);
+                    if (e.Data.Length > 0) Annotate("arguments", CallValues.Text(source.Function(e.Id).Types, e.Data.Span, []));
+                    break;
+                case CallKind.End when e.Data.Length > 0:
+                    Annotate("result", CallValues.Text(source.Function(e.Id).Types, [], e.Data.Span).TrimStart(' ', '='));
                     break;
                 case CallKind.End when e.Certainty != Certainty.Seen:
                     Annotate("end", e.Certainty switch { Certainty.Unwound => "unwound", Certainty.Tail => "tail call", _ => "open" });

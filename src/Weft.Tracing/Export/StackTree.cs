@@ -1,101 +1,95 @@
-using System.Runtime.InteropServices;
-
 namespace Weft.Tracing;
 
-/// <summary>The distinct stacks of a trace, all threads together, as a tree: how often each was there, and how long on top.</summary>
-public sealed class StackTree
+/// <summary>
+/// A <see cref="CallTree"/> in the order in which stacks are written. What is deeper than a thousand calls is one node: each stack
+/// is written with all of its callers, and runaway recursion would fill any disk.
+/// </summary>
+internal sealed class StackTree
 {
-    /// <summary>The function of nodes that stand for everything below <see cref="Deepest"/> calls.</summary>
-    public const int Deeper = int.MinValue;
-
-    // What stacks are written to repeats the whole stack for each: runaway recursion would fill any disk.
     private const int Deepest = 1000;
 
-    private readonly List<Node> nodes = [new Node(-1, 0)];
-    private readonly Dictionary<(int Parent, int Function), int> children = [];
+    private readonly ITraceSource source;
+    private readonly Dictionary<int, string> names = [];
 
-    private StackTree() { }
+    private StackTree(ITraceSource source) => this.source = source;
+
+    /// <summary>Calls the outermost.</summary>
+    public Node Root { get; } = new(null, 0, -1);
+
+    /// <summary>Calls that found no room: their time is their callers' own.</summary>
+    public long Folded { get; private init; }
 
     public static StackTree Of(ITraceSource source, Func<TraceThread, IEnumerable<CallEvent>> calls)
     {
-        var tree = new StackTree();
-        foreach (var thread in source.Threads) tree.Add(calls(thread));
+        var called = CallTree.Of(source.Threads, calls, _ => true);
+        var tree = new StackTree(source) { Folded = called.Folded };
+        var nodes = new Node[called.Branches.Count];
+        nodes[0] = tree.Root;
+        for (var i = 1; i < nodes.Length; i++) nodes[i] = nodes[called.Branches[i].Parent].Grow(called.Branches[i]);
         return tree;
     }
 
-    /// <summary>Nodes in order, each after its parent and siblings by name: depth from 0, function, calls, and nanoseconds in itself and with callees.</summary>
-    /// <param name="name">Of a function.</param>
-    public IEnumerable<(int Depth, int Function, long Calls, long Self, long Total)> Walk(Func<int, string> name)
+    /// <summary>Of a node's function.</summary>
+    public string Name(Node node)
     {
-        var totals = Totals();
-        var byParent = Enumerable.Range(1, nodes.Count - 1).OrderBy(i => nodes[i].Parent).ThenByDescending(i => name(nodes[i].Function), StringComparer.Ordinal).ToList();
-        var firstOf = new int[nodes.Count];
-        for (var i = byParent.Count - 1; i >= 0; i--) firstOf[nodes[byParent[i]].Parent] = i;
-        var waiting = new Stack<(int Node, int Depth)>();
-        for (var (node, depth) = (0, -1); ;)
-        {
-            if (HasChildren(node))
-                for (var i = firstOf[node]; i < byParent.Count && nodes[byParent[i]].Parent == node; i++) waiting.Push((byParent[i], depth + 1));
-            if (!waiting.TryPop(out var next)) yield break;
-            (node, depth) = next;
-            yield return (depth, nodes[node].Function, nodes[node].Calls, nodes[node].Self, totals[node]);
-        }
-
-        bool HasChildren(int node) => byParent.Count > 0 && nodes[byParent[firstOf[node]]].Parent == node;
+        if (node.Depth == Deepest) return "(deeper)";
+        if (!names.TryGetValue(node.Function, out var name)) names[node.Function] = name = source.Function(node.Function).Name;
+        return name;
     }
 
-    private void Add(IEnumerable<CallEvent> events)
+    /// <summary>Every node after its parent, and siblings by their names.</summary>
+    public IEnumerable<Node> Walk()
     {
-        var open = new Stack<(int Node, long Callees)>();
-        foreach (var e in events)
+        var waiting = new Stack<Node>([Root]);
+        while (waiting.TryPop(out var node))
         {
-            if (e.Kind == CallKind.Begin)
+            if (node != Root) yield return node;
+            foreach (var child in node.Children.OrderByDescending(Name, StringComparer.Ordinal)) waiting.Push(child);
+        }
+    }
+
+    internal sealed class Node(Node? parent, int function, int depth)
+    {
+        private List<Node>? children;
+
+        public int Function => function;
+
+        /// <summary>0 of the outermost.</summary>
+        public int Depth => depth;
+
+        public long Calls { get; private set; }
+
+        /// <summary>Nanoseconds without what it called.</summary>
+        public long Self { get; private set; }
+
+        /// <summary>Nanoseconds with it.</summary>
+        public long Total { get; private set; }
+
+        /// <summary>Calls of it and of everything below it.</summary>
+        public long AllCalls { get; private set; }
+
+        public IReadOnlyList<Node> Children => children ?? [];
+
+        public Node Grow(CallTree.Branch branch)
+        {
+            var node = depth < Deepest ? Child(branch.Function) : this;
+            node.Calls += branch.Calls;
+            node.Self += branch.Self;
+            for (var above = node; above != null; above = above.Parent)
             {
-                open.Push((Enter(open.TryPeek(out var caller) ? caller.Node : 0, open.Count, e.Id), 0));
+                above.Total += branch.Self;
+                above.AllCalls += branch.Calls;
             }
-            else if (e.Kind == CallKind.End && open.TryPop(out var call))
-            {
-                var time = e.Time - e.Start;
-                CollectionsMarshal.AsSpan(nodes)[call.Node].Self += Math.Max(0, time - call.Callees);
-                if (open.TryPop(out var caller)) open.Push(caller with { Callees = caller.Callees + time });
-            }
+            return node;
         }
-    }
 
-    private int Enter(int parent, int depth, int function)
-    {
-        if (depth >= Deepest) function = Deeper;
-        if (depth > Deepest) return Called(parent); // stands for itself
-        ref var node = ref CollectionsMarshal.GetValueRefOrAddDefault(children, (parent, function), out var known);
-        if (!known)
+        private Node? Parent => parent;
+
+        private Node Child(int of)
         {
-            node = nodes.Count;
-            nodes.Add(new Node(parent, function));
+            children ??= [];
+            if (depth < Deepest - 1 || children.Count == 0) children.Add(new Node(this, of, depth + 1));
+            return children[^1];
         }
-        return Called(node);
-    }
-
-    private int Called(int node)
-    {
-        CollectionsMarshal.AsSpan(nodes)[node].Calls++;
-        return node;
-    }
-
-    // A node comes after its parent.
-    private long[] Totals()
-    {
-        var totals = new long[nodes.Count];
-        for (var i = nodes.Count - 1; i > 0; i--)
-        {
-            totals[i] += nodes[i].Self;
-            totals[nodes[i].Parent] += totals[i];
-        }
-        return totals;
-    }
-
-    private record struct Node(int Parent, int Function)
-    {
-        public long Calls;
-        public long Self;
     }
 }

@@ -24,25 +24,7 @@ internal sealed class XRayBasic : XRayRecords
         Index();
     }
 
-    public override IEnumerable<XRayRecord> Read(XRayThread thread)
-    {
-        var window = Window();
-        foreach (var part in thread.Parts)
-            for (var at = part.Offset; at < part.Offset + part.Size; at += RecordSize)
-                if (Decode(window.At(at, RecordSize), thread) is { } record) yield return record;
-    }
-
-    /// <summary>Null for what is another thread's.</summary>
-    private XRayRecord? Decode(ReadOnlySpan<byte> record, XRayThread thread)
-    {
-        if (record.Length < RecordSize || Owner(record) != (thread.Process, thread.Id)) return null;
-        var id = BinaryPrimitives.ReadInt32LittleEndian(record[4..]);
-        var kind = (XRayKind)record[3];
-        if (Type(record) == ArgumentRecord) return new XRayRecord(XRayKind.Argument, BinaryPrimitives.ReadUInt64LittleEndian(record[16..]), id);
-        if (Type(record) == 0 && kind <= XRayKind.EntryWithArgument) return new XRayRecord(kind, BinaryPrimitives.ReadUInt64LittleEndian(record[8..]), id);
-        Complain(Damaged);
-        return null;
-    }
+    public override XRayReader Read(XRayThread thread) => new Reader(this, thread);
 
     private void Index()
     {
@@ -70,5 +52,46 @@ internal sealed class XRayBasic : XRayRecords
     {
         var at = Type(record) == ArgumentRecord ? 8 : 16;
         return (hasProcess ? BinaryPrimitives.ReadInt32LittleEndian(record[(at + 4)..]) : 0, BinaryPrimitives.ReadInt32LittleEndian(record[at..]));
+    }
+
+    private sealed class Reader(XRayBasic log, XRayThread thread) : XRayReader
+    {
+        private readonly FileWindow window = log.Window();
+        private int part = -1;
+        private long at, end;
+
+        public override bool Next()
+        {
+            for (; ; at += RecordSize)
+            {
+                if (at >= end && !NextPart()) return false;
+                var record = window.At(at, RecordSize);
+                if (record.Length == RecordSize && log.Owner(record) == (thread.Process, thread.Id) && Decode(record)) break;
+            }
+            at += RecordSize;
+            return true;
+        }
+
+        private bool NextPart()
+        {
+            if (++part >= thread.Parts.Count) return false;
+            at = thread.Parts[part].Offset;
+            end = at + thread.Parts[part].Size;
+            return true;
+        }
+
+        private bool Decode(ReadOnlySpan<byte> record)
+        {
+            var isArgument = Type(record) == ArgumentRecord;
+            if (Type(record) > ArgumentRecord || (!isArgument && record[3] > (byte)XRayKind.EntryWithArgument))
+            {
+                log.Complain(Damaged);
+                return false;
+            }
+            Kind = isArgument ? XRayKind.Argument : (XRayKind)record[3];
+            Id = BinaryPrimitives.ReadInt32LittleEndian(record[4..]);
+            Clock = BinaryPrimitives.ReadUInt64LittleEndian(record[(isArgument ? 16 : 8)..]);
+            return true;
+        }
     }
 }

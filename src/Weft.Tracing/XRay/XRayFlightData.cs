@@ -26,17 +26,7 @@ internal sealed class XRayFlightData : XRayRecords
         foreach (var thread in Threads) thread.Parts.Sort((a, b) => a.Clock != b.Clock ? a.Clock.CompareTo(b.Clock) : a.Offset.CompareTo(b.Offset));
     }
 
-    public override IEnumerable<XRayRecord> Read(XRayThread thread)
-    {
-        var window = Window();
-        foreach (var part in thread.Parts)
-        {
-            var buffer = new Cursor(window, part, version);
-            while (buffer.Next())
-                if (buffer.Record is { } record) yield return record;
-            if (buffer.IsDamaged) Complain(Damaged);
-        }
-    }
+    public override XRayReader Read(XRayThread thread) => new Reader(this, thread);
 
     private void IndexFixed(long bufferSize)
     {
@@ -108,43 +98,53 @@ internal sealed class XRayFlightData : XRayRecords
 
     private static byte Introducer(Metadata kind) => (byte)((int)kind << 1 | 1);
 
-    /// <summary>Goes through one buffer's records.</summary>
-    private sealed class Cursor(FileWindow window, XRayPart part, int version)
+    private sealed class Reader(XRayFlightData log, XRayThread thread) : XRayReader
     {
         private const int FunctionSize = 8;
 
         /// <summary>What a program attaches to one event is cut here, so that damage cannot ask for gigabytes.</summary>
         private const int MostData = 1 << 16;
 
-        private readonly long end = part.Offset + part.Size;
-        private long at = part.Offset;
-        private ulong clock = part.Clock;
+        private readonly FileWindow window = log.Window();
+        private int part = -1;
+        private long at, end;
+        private ulong clock;
 
-        /// <summary>Null where the last record only says something of those that follow.</summary>
-        public XRayRecord? Record { get; private set; }
-
-        public bool IsDamaged { get; private set; }
-
-        public bool Next()
+        // Records that only say something of those that follow are passed over.
+        public override bool Next()
         {
-            Record = null;
-            if (at >= end) return false;
-            var bytes = window.At(at, (int)Math.Min(MetadataSize, end - at));
-            var isFunction = bytes.Length > 0 && (bytes[0] & 1) == 0;
-            if (bytes.Length < (isFunction ? FunctionSize : MetadataSize)) return Damage();
-            at += isFunction ? FunctionSize : MetadataSize;
-            return isFunction ? Function(bytes) : Other((Metadata)(bytes[0] >> 1), bytes);
+            while (at < end || NextPart())
+            {
+                var bytes = window.At(at, (int)Math.Min(MetadataSize, end - at));
+                var isFunction = bytes.Length > 0 && (bytes[0] & 1) == 0;
+                var size = isFunction ? FunctionSize : MetadataSize;
+                at += size;
+                if (bytes.Length < size) LeaveDamaged();
+                else if (isFunction ? Function(bytes) : Other((Metadata)(bytes[0] >> 1), bytes)) return true;
+            }
+            return false;
+        }
+
+        private bool NextPart()
+        {
+            if (++part >= thread.Parts.Count) return false;
+            at = thread.Parts[part].Offset;
+            end = at + thread.Parts[part].Size;
+            clock = thread.Parts[part].Clock;
+            return true;
         }
 
         // u32: 0, three bits of kind, 28 of id; u32: ticks since the record before.
         private bool Function(ReadOnlySpan<byte> bytes)
         {
             var head = BinaryPrimitives.ReadUInt32LittleEndian(bytes);
-            var kind = (XRayKind)(head >> 1 & 7);
             clock += BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]);
-            if (kind <= XRayKind.EntryWithArgument) Record = new XRayRecord(kind, clock, (int)(head >> 4));
-            else IsDamaged = true;
-            return true;
+            Kind = (XRayKind)(head >> 1 & 7);
+            Id = (int)(head >> 4);
+            Clock = clock;
+            if (Kind <= XRayKind.EntryWithArgument) return true;
+            log.Complain(Damaged);
+            return false;
         }
 
         private bool Other(Metadata kind, ReadOnlySpan<byte> bytes)
@@ -152,43 +152,51 @@ internal sealed class XRayFlightData : XRayRecords
             switch (kind)
             {
                 case Metadata.NewBuffer or Metadata.WallTime or Metadata.Process:
-                    return true; // the index has read them
+                    return false; // the index has read them
                 case Metadata.NewProcessor:
                     clock = BinaryPrimitives.ReadUInt64LittleEndian(bytes[3..]);
-                    return true;
+                    return false;
                 case Metadata.ClockWrap:
                     clock = BinaryPrimitives.ReadUInt64LittleEndian(bytes[1..]);
-                    return true;
+                    return false;
                 case Metadata.Argument:
-                    Record = new XRayRecord(XRayKind.Argument, BinaryPrimitives.ReadUInt64LittleEndian(bytes[1..]), 0);
+                    Kind = XRayKind.Argument;
+                    Clock = BinaryPrimitives.ReadUInt64LittleEndian(bytes[1..]);
                     return true;
                 case Metadata.CustomEvent or Metadata.TypedEvent:
                     return Event(kind == Metadata.TypedEvent, bytes);
-                case Metadata.EndOfBuffer when version == 1:
+                case Metadata.EndOfBuffer when log.version == 1:
+                    at = end;
                     return false;
                 default:
-                    return Damage();
+                    LeaveDamaged();
+                    return false;
             }
         }
 
         // i32 bytes of data, then i32 ticks since the record before, or u64 ticks in custom events before version 5; u16 type of typed ones.
-        private bool Event(bool typed, ReadOnlySpan<byte> bytes)
+        private bool Event(bool isTyped, ReadOnlySpan<byte> bytes)
         {
-            var count = BinaryPrimitives.ReadInt32LittleEndian(bytes[1..]);
-            if (count < 0 || count > end - at) return Damage();
-            var relative = typed || version >= 5;
-            if (relative) clock += (ulong)BinaryPrimitives.ReadInt32LittleEndian(bytes[5..]);
-            var time = relative ? clock : BinaryPrimitives.ReadUInt64LittleEndian(bytes[5..]);
-            var type = typed ? BinaryPrimitives.ReadUInt16LittleEndian(bytes[9..]) : 0;
-            Record = new XRayRecord(typed ? XRayKind.Typed : XRayKind.Custom, time, type, window.At(at, Math.Min(count, MostData)).ToArray());
-            at += count;
+            var size = BinaryPrimitives.ReadInt32LittleEndian(bytes[1..]);
+            if (size < 0 || size > end - at)
+            {
+                LeaveDamaged();
+                return false;
+            }
+            var isRelative = isTyped || log.version >= 5;
+            if (isRelative) clock += (ulong)BinaryPrimitives.ReadInt32LittleEndian(bytes[5..]);
+            Kind = isTyped ? XRayKind.Typed : XRayKind.Custom;
+            Clock = isRelative ? clock : BinaryPrimitives.ReadUInt64LittleEndian(bytes[5..]);
+            Id = isTyped ? BinaryPrimitives.ReadUInt16LittleEndian(bytes[9..]) : 0;
+            Data = window.At(at, Math.Min(size, MostData)).ToArray();
+            at += size;
             return true;
         }
 
-        private bool Damage()
+        private void LeaveDamaged()
         {
-            IsDamaged = true;
-            return false;
+            log.Complain(Damaged);
+            at = end;
         }
     }
 }

@@ -69,25 +69,27 @@ public sealed class XRayLog : ITraceSource
     public IEnumerable<RawEvent> Read(TraceThread thread)
     {
         if (!threads.TryGetValue(thread, out var place)) yield break;
+        var reader = records.Read(place);
         var time = 0L;
-        RawEvent? waiting = null; // an entry, for the arguments that may follow it
-        foreach (var record in records.Read(place))
+        for (var more = reader.Next(); more;)
         {
-            if (record.Kind == XRayKind.Argument)
+            if (reader.Kind == XRayKind.Argument) // of no entry
             {
-                if (waiting is { Kind: RawKind.Entry, Data.Length: < MostArguments * 8 } entry) waiting = entry with { Data = Append(entry.Data, record.Clock) };
+                more = reader.Next();
                 continue;
             }
-            if (waiting != null) yield return waiting.Value;
-            time = Math.Max(time, Nanoseconds(record.Clock));
-            waiting = Event(record, time);
+            time = Math.Max(time, Nanoseconds(reader.Clock));
+            var next = Event(reader, time);
+            more = reader.Next();
+            if (next.Kind == RawKind.Entry)
+                for (; more && reader.Kind == XRayKind.Argument; more = reader.Next()) next = next with { Data = Append(next.Data, reader.Clock) };
+            yield return next;
         }
-        if (waiting != null) yield return waiting.Value;
     }
 
     public void Dispose() => file.Dispose();
 
-    private static RawEvent Event(XRayRecord record, long time) => record.Kind switch
+    private static RawEvent Event(XRayReader record, long time) => record.Kind switch
     {
         XRayKind.Exit => new RawEvent(RawKind.Exit, time, record.Id),
         XRayKind.TailExit => new RawEvent(RawKind.TailExit, time, record.Id),
@@ -96,9 +98,10 @@ public sealed class XRayLog : ITraceSource
         _ => new RawEvent(RawKind.Entry, time, record.Id),
     };
 
-    private static byte[] Append(ReadOnlyMemory<byte> values, ulong value)
+    private static ReadOnlyMemory<byte> Append(ReadOnlyMemory<byte> values, ulong value)
     {
-        var longer = new byte[values.Length + 8];
+        if (values.Length == MostArguments * sizeof(ulong)) return values;
+        var longer = new byte[values.Length + sizeof(ulong)];
         values.CopyTo(longer);
         BinaryPrimitives.WriteUInt64LittleEndian(longer.AsSpan(values.Length), value);
         return longer;

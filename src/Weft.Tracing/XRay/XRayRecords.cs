@@ -5,11 +5,22 @@ namespace Weft.Tracing;
 /// <summary>The first four as logs number them.</summary>
 internal enum XRayKind : byte { Entry, Exit, TailExit, EntryWithArgument, Argument, Custom, Typed }
 
-/// <param name="Kind">What was recorded.</param>
-/// <param name="Clock">Ticks; of an argument its value.</param>
-/// <param name="Id">Function, or the type of a typed event.</param>
-/// <param name="Data">Of an event.</param>
-internal readonly record struct XRayRecord(XRayKind Kind, ulong Clock, int Id, ReadOnlyMemory<byte> Data = default);
+/// <summary>Goes through a thread's records in the order they were written. Not an iterator: that would copy each record twice more.</summary>
+internal abstract class XRayReader
+{
+    public XRayKind Kind { get; protected set; }
+
+    /// <summary>Ticks; of an argument its value.</summary>
+    public ulong Clock { get; protected set; }
+
+    /// <summary>Function, or the type of a typed event.</summary>
+    public int Id { get; protected set; }
+
+    /// <summary>Of a custom or typed event.</summary>
+    public ReadOnlyMemory<byte> Data { get; protected set; }
+
+    public abstract bool Next();
+}
 
 /// <summary>A thread of an XRay log: where its records are, and the clock of its first.</summary>
 internal sealed class XRayThread(int process, int id)
@@ -42,8 +53,7 @@ internal abstract class XRayRecords(SafeFileHandle file, string path)
     /// <summary>In bytes, when it was opened.</summary>
     protected long Length { get; } = RandomAccess.GetLength(file);
 
-    /// <summary>The thread's records in the order they were written.</summary>
-    public abstract IEnumerable<XRayRecord> Read(XRayThread thread);
+    public abstract XRayReader Read(XRayThread thread);
 
     public void Complain(string what)
     {

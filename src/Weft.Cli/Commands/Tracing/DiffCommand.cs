@@ -56,12 +56,13 @@ internal static class DiffCommand
 
     private static Column<Row>[] Columns { get; } =
     [
+        new("", "function", r => "", r => r.Name),
         .. Times("self", s => s.Self),
         .. Times("total", s => s.Total),
         Number("calls", "calls_old", r => r.Old.Calls),
         Number("now", "calls_new", r => r.New.Calls),
         new("change", "calls_change", r => Signed(r.New.Calls - r.Old.Calls), r => r.New.Calls - r.Old.Calls),
-        new("function", "function", r => r.Name, r => r.Name, IsText: true),
+        new("function", "", r => r.Name, r => null, IsText: true),
     ];
 
     private static Column<Row>[] Times(string name, Func<Sums, long> of) =>

@@ -1,7 +1,5 @@
 using System.CommandLine;
-using Microsoft.Win32.SafeHandles;
 using Weft.Core;
-using Weft.Llvm;
 using Weft.Tracing;
 using Weft.Tracing.Page;
 
@@ -10,102 +8,105 @@ namespace Weft.Cli.Commands.Tracing;
 /// <summary><c>weft tracing export</c>: a trace for other programs.</summary>
 internal static class ExportCommand
 {
-    private delegate void Exporter(Request request, ITraceSource source, Func<TraceThread, IEnumerable<CallEvent>> calls);
-
-    private sealed record Request(string Format, string? Output, bool Count);
-
     // A new format: one line here.
-    private static readonly (string Name, Exporter Export)[] Formats =
+    private static readonly (string Name, Action<Export> Write)[] Formats =
     [
-        ("chrome", (request, source, calls) => Write(request, output => ChromeExport.Write(output, source, calls))),
-        ("perfetto", (request, source, calls) => Write(request, output => PerfettoExport.Write(output, source, calls), isText: false)),
-        ("speedscope", (request, source, calls) => Write(request, output => SpeedscopeExport.Write(output, source, calls))),
-        ("folded", (request, source, calls) => Write(request, output => FoldedExport.Write(output, source, calls, request.Count))),
-        ("flamegraph", (request, source, calls) => Write(request, output => FlamegraphExport.Write(output, source, calls, request.Count))),
+        ("chrome", e => e.Write(output => ChromeExport.Write(output, e.Source, e.Calls))),
+        ("perfetto", e => e.Write(output => PerfettoExport.Write(output, e.Source, e.Calls), isText: false)),
+        ("speedscope", e => e.Write(output => SpeedscopeExport.Write(output, e.Source, e.Calls))),
+        ("folded", e => e.Write(output => Tell(FoldedExport.Write(output, e.Source, e.Calls, e.Count)))),
+        ("flamegraph", e => e.Write(output => Tell(FlamegraphExport.Write(output, e.Source, e.Calls, e.Count)))),
+        ("html", e => e.Write(output => TracePage.Write(output, e.Source, e.Calls, new PageOptions()))),
         ("xray", WriteXRay),
-        ("html", (request, source, calls) => Write(request, output => TracePage.Write(output, source, calls, new PageOptions()))),
     ];
 
     public static Command Create()
     {
-        var file = new Argument<string>("FILE") { Description = "What a traced program wrote; also an XRay log of clang's -fxray-instrument" };
-        var format = new Option<string>("--format") { HelpName = "FORMAT", Description = $"One of {string.Join(", ", Formats.Select(f => f.Name))}", Required = true };
-        var output = new Option<string?>("--output", "-o") { HelpName = "FILE", Description = "Write to a file [default: standard output; perfetto and xray need a file]" };
-        var count = new Option<bool>("--count") { Description = "folded, flamegraph: count calls instead of time" };
-        var program = new Option<string?>("--program") { HelpName = "FILE", Description = "The executable that wrote an XRay log, for the names of its functions" };
-        format.Validators.Add(result => { if (result.Tokens is [var token] && !Formats.Any(f => f.Name == token.Value)) result.AddError($"--format: '{token.Value}' is not one of {string.Join(", ", Formats.Select(f => f.Name))}"); });
+        var names = string.Join(", ", Formats.Select(f => f.Name));
+        var file = TraceFiles.Argument();
+        var format = new Option<string>("--format") { HelpName = "FORMAT", Description = $"One of {names}", Required = true };
+        var output = new Option<string?>("--output", "-o") { HelpName = "FILE", Description = "Write to a file [default: standard output]; xray also writes FILE.map, for the option -m of llvm-xray" };
+        var count = new Option<bool>("--count") { Description = "Count calls instead of time, in folded and flamegraph" };
+        var program = TraceFiles.Program();
+        var filters = new FilterArguments();
+        format.Validators.Add(result => { if (result.Tokens is [var token] && !Formats.Any(f => f.Name == token.Value)) result.AddError($"--format: '{token.Value}' is not one of {names}"); });
         var command = new Command("export", "Write a trace in a format that other programs read.") { file, format, output, count, program };
+        filters.AddTo(command);
         command.SetAction(parsed =>
         {
-            using var source = TraceSources.Open(parsed.GetRequiredValue(file), Demangler.Demangle, parsed.GetValue(program));
-            Run(new Request(parsed.GetRequiredValue(format), parsed.GetValue(output), parsed.GetValue(count)), source);
+            var (name, counts) = (parsed.GetRequiredValue(format), parsed.GetValue(count));
+            if (counts && name is not ("folded" or "flamegraph")) throw WeftException.Usage($"--count says nothing to --format {name}", "it is for folded and flamegraph");
+            TraceFiles.Read(parsed.GetValue(file), filters.Of(parsed), filter =>
+            {
+                var export = new Export(filter, name, parsed.GetValue(output), counts);
+                Formats.First(f => f.Name == name).Write(export);
+                return export.Events > 0;
+            }, parsed.GetValue(program));
         });
         return command;
     }
 
-    private static void Run(Request request, ITraceSource source)
+    private static void WriteXRay(Export export)
     {
-        if (request.Count && request.Format is not ("folded" or "flamegraph")) throw WeftException.Usage($"--count says nothing to --format {request.Format}", "it is for folded and flamegraph");
-        try
-        {
-            var progress = new Progress();
-            Formats.First(f => f.Name == request.Format).Export(request, source, thread => progress.Watch(CallStacks.Of(source, thread)));
-        }
-        finally
-        {
-            Terminal.Progress("");
-        }
-        foreach (var complaint in source.Info.Complaints) Terminal.Warning(complaint);
-        if (source.Threads.Count == 0) Terminal.Warning("the trace has no events");
+        var path = export.Output ?? throw WeftException.Usage("--format xray needs -o FILE", "it writes two files: FILE, and FILE.map for the option -m of llvm-xray");
+        AtomicFile.Write(path, log => AtomicFile.Write(path + ".map", map => XRayExport.Write(log, map, export.Source, export.Calls)));
+        Terminal.Progress("");
     }
 
-    private static void WriteXRay(Request request, ITraceSource source, Func<TraceThread, IEnumerable<CallEvent>> calls)
+    private static void Tell(long folded)
     {
-        var path = request.Output ?? throw WeftException.Usage("--format xray needs -o FILE", "it writes FILE and, for llvm-xray's option -m, FILE.map");
-        AtomicFile.Write(path, log => AtomicFile.Write(path + ".map", map => XRayExport.Write(log, map, source, calls)));
+        if (folded > 0) Terminal.Warning($"there are more stacks than memory should be spent on; {folded:N0} calls count as their callers' own (--depth N leaves fewer)");
     }
 
-    private static void Write(Request request, Action<Stream> write, bool isText = true)
+    /// <summary>What is to be written, and where to.</summary>
+    private sealed class Export(CallFilter filter, string format, string? output, bool count)
     {
-        if (request.Output is { } path)
+        private const int ProgressEvery = 1 << 17;
+
+        public ITraceSource Source { get; } = new Selected(filter);
+
+        public string? Output => output;
+
+        public bool Count => count;
+
+        /// <summary>Read so far.</summary>
+        public long Events { get; private set; }
+
+        public IEnumerable<CallEvent> Calls(TraceThread thread)
         {
-            AtomicFile.Write(path, write);
-            return;
-        }
-        if (!isText && !Console.IsOutputRedirected) throw WeftException.Usage($"--format {request.Format} is not text for a terminal", "add -o FILE");
-        try
-        {
-            using var output = StandardOutput();
-            write(output);
-        }
-        catch (IOException e)
-        {
-            throw new WeftException($"cannot write to standard output: {e.Message}", "what was written of the trace is not all of it", ExitCode.Failure, e);
-        }
-    }
-
-    // The console's stream does not tell when a pipe's reader has gone; a FileStream would not move a file's own position on.
-    private static Stream StandardOutput()
-    {
-        var output = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
-        return output.CanSeek ? Console.OpenStandardOutput() : output;
-    }
-
-    private sealed class Progress
-    {
-        private const int Every = 1 << 17;
-
-        private long events;
-
-        public IEnumerable<CallEvent> Watch(IEnumerable<CallEvent> calls) => Terminal.Interactive ? Counted(calls) : calls;
-
-        private IEnumerable<CallEvent> Counted(IEnumerable<CallEvent> calls)
-        {
-            foreach (var call in calls)
+            foreach (var call in filter.Calls(thread))
             {
-                if (++events % Every == 0) Terminal.Progress($"{events:N0} events");
+                if (++Events % ProgressEvery == 0) Terminal.Progress($"{Events:N0} events");
                 yield return call;
             }
         }
+
+        public void Write(Action<Stream> write, bool isText = true)
+        {
+            if (output != null) AtomicFile.Write(output, write);
+            else if (isText || Console.IsOutputRedirected) StandardOutput.Bytes(write);
+            else throw WeftException.Usage($"{format} is not text for a terminal", "write it to a file with -o FILE");
+            Terminal.Progress("");
+        }
+    }
+
+    /// <summary>A trace with those of its threads that are wanted.</summary>
+    private sealed class Selected(CallFilter filter) : ITraceSource
+    {
+        public TraceInfo Info => filter.Source.Info;
+
+        public IReadOnlyList<TraceThread> Threads => filter.Threads;
+
+        public IReadOnlyCollection<TraceFunction> Functions => filter.Source.Functions;
+
+        public TraceFunction Function(int id) => filter.Source.Function(id);
+
+        public string SpanName(int id) => filter.Source.SpanName(id);
+
+        public string EventType(int id) => filter.Source.EventType(id);
+
+        public IEnumerable<RawEvent> Read(TraceThread thread) => filter.Source.Read(thread);
+
+        public void Dispose() { }
     }
 }

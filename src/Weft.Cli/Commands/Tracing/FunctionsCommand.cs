@@ -10,8 +10,9 @@ internal static class FunctionsCommand
     public static Command Create()
     {
         var file = TraceFiles.Argument();
+        var program = TraceFiles.Program();
         var formats = new TracingCommand.FormatOptions();
-        var command = new Command("functions", "Print the functions that a trace describes: those called most first.") { file };
+        var command = new Command("functions", "Print the functions that a trace describes: those called most first.") { file, program };
         formats.AddTo(command);
         command.SetAction(parsed =>
         {
@@ -22,7 +23,7 @@ internal static class FunctionsCommand
                 if (format == Format.Json) StandardOutput.Bytes(output => Tables.WriteDocument(output, "weft-tracing-functions", json => Tables.WriteJson(json, "functions", Columns(), rows)));
                 else StandardOutput.Text(output => Write(output, format, rows));
                 return rows.Count > 0;
-            });
+            }, parsed.GetValue(program));
         });
         return command;
     }

@@ -13,25 +13,23 @@ internal static class GraphCommand
 
     public static Command Create()
     {
-        var words = new Argument<string[]>("FILE") { HelpName = "FILE] [FUNCTION", Description = "A trace [default: the newest in WEFT_OUT or ./weft-out], and a GLOB of functions to show with their callers [default: the whole program]", Arity = new ArgumentArity(0, 2) };
+        var file = TraceFiles.Argument();
+        var function = new Argument<string?>("FUNCTION") { Description = "A GLOB of functions to show with those they call and those that call them [default: the whole program]", Arity = ArgumentArity.ZeroOrOne };
+        var program = TraceFiles.Program();
         var filters = new FilterArguments();
-        var command = new Command("graph", "Print who called whom, as a tree of the program or of a function's callers and callees.") { words };
+        var command = new Command("graph", "Print who called whom, as a tree of the program or of a function's callers and callees.") { file, function, program };
         filters.AddTo(command);
         command.SetAction(parsed =>
         {
-            var (file, function) = Split(parsed.GetValue(words) ?? []);
-            TraceFiles.Read(file, filters.Of(parsed), filter => function == null ? Whole(filter) : Of(filter, function));
+            var (trace, pattern) = Split(parsed.GetValue(file), parsed.GetValue(function));
+            TraceFiles.Read(trace, filters.Of(parsed), filter => pattern == null ? Whole(filter) : Of(filter, pattern), parsed.GetValue(program));
         });
         return command;
     }
 
-    // One word is a trace if there is such a file.
-    private static (string? File, string? Function) Split(string[] words) => words switch
-    {
-        [] => (null, null),
-        [var word] => Path.Exists(word) || word.EndsWith(".weft-trace", StringComparison.Ordinal) ? (word, null) : (null, word),
-        _ => (words[0], words[1]),
-    };
+    // One word alone is a trace if there is such a file.
+    private static (string? File, string? Function) Split(string? first, string? second) =>
+        first == null || second != null || Path.Exists(first) || first.EndsWith(".weft-trace", StringComparison.Ordinal) ? (first, second) : (null, first);
 
     private static bool Whole(CallFilter filter)
     {

@@ -20,8 +20,9 @@ internal static class RecordCommand
         var values = new Option<bool>("--args", "-a") { Description = "Record arguments and results" };
         var size = new Option<string?>("--size") { HelpName = "SIZE", Description = "Stop at this size: 500M, 4G [default: 1G]" };
         var ring = new Option<string?>("--ring") { HelpName = "SIZE", Description = "Keep the latest events only, so much for each thread" };
+        var adaptive = new Option<string?>("--adaptive") { HelpName = "PERCENT", Description = "Switch hot functions off until recording costs at most so much of a thread's time" };
         clock.AcceptOnlyFromAmong("exact", "coarse", "none");
-        var command = new Command("record", "Run a program and record its calls.") { program, output, filter, notrace, depth, shortest, clock, values, size, ring };
+        var command = new Command("record", "Run a program and record its calls.") { program, output, filter, notrace, depth, shortest, clock, values, size, ring, adaptive };
         command.SetAction(parsed =>
         {
             var environment = new Dictionary<string, string?> { ["WEFT_TRACING"] = "on" };
@@ -35,6 +36,7 @@ internal static class RecordCommand
             Set("WEFT_TRACING_ARGS", parsed.GetValue(values) ? "on" : null);
             Set("WEFT_TRACING_SIZE", parsed.GetValue(size));
             Set("WEFT_TRACING_RING", parsed.GetValue(ring));
+            Set("WEFT_TRACING_ADAPTIVE", parsed.GetValue(adaptive));
             return Run(parsed.GetRequiredValue(program), environment);
         });
         return command;

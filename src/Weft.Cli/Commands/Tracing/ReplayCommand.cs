@@ -12,22 +12,36 @@ internal static class ReplayCommand
     public static Command Create()
     {
         var file = TraceFiles.Argument();
+        var program = TraceFiles.Program();
         var filters = new FilterArguments();
-        var command = new Command("replay", "Print what the program did, call by call.") { file };
+        var command = new Command("replay", "Print what the program did, call by call.") { file, program };
         filters.AddTo(command);
         command.SetAction(parsed => TraceFiles.Read(parsed.GetValue(file), filters.Of(parsed), filter =>
         {
-            var found = false;
-            StandardOutput.Text(output => found = new Replay(filter, output).Write());
-            return found;
-        }));
+            var replay = new Replay(filter);
+            StandardOutput.Text(replay.Write);
+            return replay.Found;
+        }, parsed.GetValue(program)));
         return command;
     }
 
-    /// <summary>One line of the output: a call that calls nothing is one with its end.</summary>
-    private readonly record struct Step(TraceThread Thread, CallEvent Event, CallEvent? End, long SpanStart);
+    /// <summary>One line of the output: a call that calls nothing is one with its end. A thread has one of these, always the same.</summary>
+    private sealed class Step(TraceThread thread)
+    {
+        public TraceThread Thread => thread;
 
-    private sealed class Replay(CallFilter filter, TextWriter output)
+        public CallEvent Event { get; set; }
+
+        public bool IsLeaf { get; set; }
+
+        /// <summary>Of a leaf.</summary>
+        public CallEvent End { get; set; }
+
+        /// <summary>Of the end of a span: when it began; else -1.</summary>
+        public long SpanStart { get; set; } = -1;
+    }
+
+    private sealed class Replay(CallFilter filter)
     {
         /// <summary>Recursion further down is shown with its depth in figures: a line has to end somewhere.</summary>
         private const int Indented = 64;
@@ -37,37 +51,47 @@ internal static class ReplayCommand
 
         private readonly ITraceSource source = filter.Source;
         private readonly IdTable<string> names = new();
-        private readonly char[] time = new char[32];
+        private readonly char[] text = new char[32];
+        private TextWriter output = TextWriter.Null;
 
-        public bool Write()
+        /// <summary>Whether there was anything.</summary>
+        public bool Found { get; private set; }
+
+        public void Write(TextWriter to)
         {
+            output = to;
             var notes = new Queue<(long Time, string Text)>(source.Info.Notes);
-            var found = false;
             foreach (var step in Timeline.Merge(filter, Steps, s => s.Event.Time))
             {
-                if (!found) output.Write("# DURATION     TID     FUNCTION\n");
-                found = true;
+                if (!Found) output.Write("# DURATION     TID     FUNCTION\n");
+                Found = true;
                 while (notes.TryPeek(out var note) && note.Time <= step.Event.Time) output.Write($"{NoTime} [{"weft",6}] | /* {notes.Dequeue().Text} */\n");
                 Write(step);
             }
-            return found;
         }
 
         private IEnumerable<Step> Steps(TraceThread thread)
         {
-            CallEvent? held = null;
+            var step = new Step(thread);
             var spans = new Dictionary<int, long>();
+            var isHeld = false;
             foreach (var call in filter.Calls(thread))
             {
-                if (held is { } begin)
+                if (isHeld)
                 {
-                    held = null;
-                    var isLeaf = call.Kind == CallKind.End;
-                    yield return new Step(thread, begin, isLeaf ? call : null, -1);
-                    if (isLeaf) continue;
+                    step.IsLeaf = call.Kind == CallKind.End;
+                    if (step.IsLeaf) step.End = call;
+                    isHeld = false;
+                    yield return step;
+                    if (step.IsLeaf) continue;
                 }
-                if (call.Kind == CallKind.Begin) held = call;
-                else yield return new Step(thread, call, null, Span(spans, call));
+                step.Event = call;
+                step.IsLeaf = false;
+                isHeld = call.Kind == CallKind.Begin;
+                if (isHeld) continue;
+                step.SpanStart = Span(spans, call);
+                yield return step;
+                step.SpanStart = -1;
             }
         }
 
@@ -78,23 +102,24 @@ internal static class ReplayCommand
             return call.Kind == CallKind.SpanEnd && spans.Remove(call.Id, out var start) ? start : -1;
         }
 
-        private void Write(in Step step)
+        private void Write(Step step)
         {
             var call = step.Event;
             switch (call.Kind)
             {
-                case CallKind.Begin when step.End is { } end:
+                case CallKind.Begin when step.IsLeaf:
+                    var end = step.End;
                     Lead(step, end.Time - call.Time);
                     Call(call);
                     Result(end);
                     output.Write(';');
-                    Comment(call.Certainty == Certainty.Open ? "under way when the trace begins" : "", Ending(end.Certainty));
+                    Comment(call.Certainty == Certainty.Open ? "begin not seen" : "", Ending(end.Certainty));
                     break;
                 case CallKind.Begin:
                     Lead(step, -1);
                     Call(call);
                     output.Write(" {");
-                    Comment(call.Certainty == Certainty.Open ? "under way when the trace begins" : "", "");
+                    Comment(call.Certainty == Certainty.Open ? "begin not seen" : "", "");
                     break;
                 case CallKind.End:
                     Lead(step, call.Time - call.Start);
@@ -111,14 +136,13 @@ internal static class ReplayCommand
             output.Write('\n');
         }
 
-        private void Lead(in Step step, long duration)
+        private void Lead(Step step, long duration)
         {
-            if (duration < 0) output.Write(NoTime);
-            else Duration(duration);
+            Duration(duration);
             output.Write(" [");
-            step.Thread.Id.TryFormat(time, out var digits, default, CultureInfo.InvariantCulture);
-            for (var i = digits; i < 6; i++) output.Write(' ');
-            output.Write(time.AsSpan(0, digits));
+            step.Thread.Id.TryFormat(text, out var digits, default, CultureInfo.InvariantCulture);
+            output.Write(Spaces.AsSpan(0, Math.Max(0, 6 - digits)));
+            output.Write(text.AsSpan(0, digits));
             output.Write("] | ");
             var depth = step.Event.Depth;
             output.Write(Spaces.AsSpan(0, 2 * Math.Min(depth, Indented)));
@@ -127,11 +151,15 @@ internal static class ReplayCommand
 
         private void Duration(long duration)
         {
-            var length = Durations.Format(duration, time);
-            for (var i = length; i < NoTime.Length; i++) output.Write(' ');
+            if (duration < 0)
+            {
+                output.Write(NoTime);
+                return;
+            }
+            var length = Durations.Format(duration, text);
             var colour = !StandardOutput.Colour || duration < 1_000_000 ? null : duration < 1_000_000_000 ? "\u001b[33m" : "\u001b[31m";
-            output.Write(colour);
-            output.Write(time.AsSpan(0, length));
+            if (colour != null) output.Write(colour);
+            output.Write(text.AsSpan(0, length));
             if (colour != null) output.Write("\u001b[0m");
         }
 
@@ -169,7 +197,7 @@ internal static class ReplayCommand
         private static string Ending(Certainty certainty) => certainty switch
         {
             Certainty.Unwound => "left by an exception or jump",
-            Certainty.Open => "no end in the trace",
+            Certainty.Open => "end not seen",
             Certainty.Tail => "tail call",
             _ => "",
         };

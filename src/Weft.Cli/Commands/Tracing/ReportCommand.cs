@@ -30,8 +30,9 @@ internal static class ReportCommand
         sort.Validators.Add(result => { if (result.Tokens is [var token] && token.Value != "name" && !Keys.ContainsKey(token.Value)) result.AddError($"--sort: '{token.Value}' is not one of {string.Join(", ", Keys.Keys)}, name"); });
         top.Validators.Add(result => { if (result.Tokens is [var token] && !(int.TryParse(token.Value, out var n) && n > 0)) result.AddError($"--top: '{token.Value}' is not a positive number"); });
         var formats = new TracingCommand.FormatOptions();
+        var program = TraceFiles.Program();
         var filters = new FilterArguments();
-        var command = new Command("report", "Print how often each function was called and how long it took.") { file, sort, top, threads };
+        var command = new Command("report", "Print how often each function was called and how long it took.") { file, sort, top, threads, program };
         formats.AddTo(command);
         filters.AddTo(command);
         command.SetAction(parsed =>
@@ -44,7 +45,7 @@ internal static class ReportCommand
                 if (parsed.GetValue(threads)) Print(format, filter.Source, "threads", ThreadColumns(), statistics.Threads.OrderByDescending(t => t.Busy).ThenBy(t => t.Thread.Index).Take(first).ToList());
                 else Print(format, filter.Source, "functions", FunctionColumns(filter.Source), Sorted(filter.Source, statistics.Functions, parsed.GetValue(sort) ?? "total").Take(first).ToList());
                 return statistics.Threads.Count > 0;
-            });
+            }, parsed.GetValue(program));
         });
         return command;
     }
@@ -73,7 +74,8 @@ internal static class ReportCommand
 
     private static Column<FunctionStatistics>[] FunctionColumns(ITraceSource source) =>
     [
-        new("calls", "", f => f.Calls.ToString("N0", CultureInfo.InvariantCulture), f => null),
+        new("", "function", f => "", f => source.Function(f.Id).Name),
+        new("calls", "calls", f => f.Calls.ToString("N0", CultureInfo.InvariantCulture), f => f.Calls),
         Time("total", f => f.Total),
         Time("self", f => f.Self),
         Distributed("min", f => f.Min),
@@ -82,8 +84,7 @@ internal static class ReportCommand
         Distributed("p90", f => f.Percentile(0.9)),
         Distributed("p99", f => f.Percentile(0.99)),
         Distributed("max", f => f.Max),
-        new("function", "function", f => source.Function(f.Id).Name, f => source.Function(f.Id).Name, IsText: true),
-        new("", "calls", f => "", f => f.Calls),
+        new("function", "", f => source.Function(f.Id).Name, f => null, IsText: true),
         new("", "symbol", f => "", f => source.Function(f.Id).Symbol),
         new("", "module", f => "", f => source.Function(f.Id).Module?.Path ?? ""),
         new("", "file", f => "", f => source.Function(f.Id).File),

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Weft.Cli.Commands.Tracing;
 
 /// <summary>A column of what a command prints.</summary>
-/// <param name="Title">At its head in a table.</param>
-/// <param name="Name">In CSV and JSON.</param>
+/// <param name="Title">At its head in a table; empty if it is in none.</param>
+/// <param name="Name">In CSV and JSON; empty if it is in neither.</param>
 /// <param name="Shown">A cell as people read it.</param>
 /// <param name="Value">A cell as programs do: a number, text, or null.</param>
 /// <param name="IsText">Text is at the left in a table, other things at the right.</param>

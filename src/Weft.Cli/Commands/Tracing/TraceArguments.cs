@@ -10,24 +10,28 @@ internal static class TraceFiles
 {
     public static Argument<string?> Argument() => new("FILE") { Description = "A trace [default: the newest in WEFT_OUT or ./weft-out]", Arity = ArgumentArity.ZeroOrOne };
 
-    public static ITraceSource Open(string? file) => TraceSources.Open(file ?? Newest(), Demangler.Demangle);
+    public static Option<string?> Program() => new("--program") { HelpName = "FILE", Description = "The executable that wrote an XRay log of clang's -fxray-instrument: such logs do not name functions" };
+
+    public static ITraceSource Open(string? file, string? program = null) => TraceSources.Open(file ?? Newest(), Demangler.Demangle, program);
 
     /// <summary>The part of the trace that filters leave, for as long as <paramref name="read"/> takes; then says what is wrong with it.</summary>
     /// <param name="file">Null for the newest.</param>
     /// <param name="options">The filters.</param>
     /// <param name="read">True if there was anything.</param>
-    public static void Read(string? file, FilterOptions options, Func<CallFilter, bool> read)
+    /// <param name="program">See <see cref="Program"/>.</param>
+    public static void Read(string? file, FilterOptions options, Func<CallFilter, bool> read, string? program = null)
     {
-        using var source = Open(file);
+        using var source = Open(file, program);
         var filter = new CallFilter(source, options);
         var found = read(filter);
-        foreach (var complaint in source.Info.Complaints.Concat(filter.Complaints())) Terminal.Warning(complaint);
-        if (!found) Terminal.Warning(WhyEmpty(source));
+        var unmatched = filter.Complaints().ToList();
+        foreach (var complaint in source.Info.Complaints.Concat(unmatched)) Terminal.Warning(complaint);
+        if (!found && unmatched.Count == 0) Terminal.Warning(WhyEmpty(source));
     }
 
     private static string WhyEmpty(ITraceSource source) => (source.Threads.Count, source.Functions.Count) switch
     {
-        ( > 0, _) => "nothing of the trace is left to show: every call was filtered out, or no function was called",
+        ( > 0, _) => "there is nothing to show: the filters leave none of the trace, or none of it is calls",
         (0, 0) => "the trace is empty: no function of the program was built --with tracing",
         (0, var count) => $"the trace is empty: none of the {count} functions built --with tracing was called while tracing was on",
         _ => "",

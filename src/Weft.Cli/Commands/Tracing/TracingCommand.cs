@@ -15,6 +15,7 @@ internal static class TracingCommand
         GraphCommand.Create(),
         DiffCommand.Create(),
         FunctionsCommand.Create(),
+        ExportCommand.Create(),
     };
 
     /// <summary>How rows are printed.</summary>
