@@ -53,10 +53,30 @@ internal static class HelpPage
         ]),
         ["weft tracing"] = ("Examples",
         [
+            ("weft tracing record ./prog ARGS", "run a program built --with tracing and record its calls"),
+            ("weft tracing attach 4711 'on parse*' 'top 5' off", "look at a program that runs already"),
             ("weft tracing replay -F 'parse*' -t 10us", "what parse functions did, without calls shorter than 10 us"),
             ("weft tracing report --sort self", "where the time went, function by function"),
             ("weft tracing graph allocate", "who calls allocate(), and what it calls"),
             ("weft tracing diff before.weft-trace after.weft-trace", "what a change has changed"),
+        ]),
+        ["weft tracing record"] = ("Examples",
+        [
+            ("weft tracing record ./prog ARGS", "everything, into weft-out/"),
+            ("weft tracing record -F 'parse*,lex*' -t 5us ./prog", "these functions, calls of 5 us or more"),
+            ("weft tracing record --ring 16M --adaptive 3 ./server", "the latest events of a server, for 3 % of its time"),
+        ]),
+        ["weft tracing attach"] = ("Examples",
+        [
+            ("weft tracing attach server", "the only process of that name; 'help' lists the commands"),
+            ("weft tracing attach 4711 'on parse*' 'top 5' off", "parse functions for five seconds"),
+            ("weft tracing attach 4711 'snapshot slow.weft-trace'", "what has been recorded, as a trace of its own"),
+        ]),
+        ["weft tracing export"] = ("Examples",
+        [
+            ("weft tracing export --format html -o trace.html", "a flame graph and a timeline in one page"),
+            ("weft tracing export --format perfetto -o trace.pftrace", "for ui.perfetto.dev"),
+            ("weft tracing export run.weft-trace --format folded", "stacks for flamegraph.pl and its like"),
         ]),
         ["weft tracing replay"] = ("Examples",
         [
