@@ -356,6 +356,13 @@ static void switch_new(struct weft_tracing_module *module)
         complain_of("functions cannot be switched on", (int)-changed);
 }
 
+/// For who looks up what could have been switched on.
+static void describe_all(struct weft_tracing_module *module)
+{
+    for (uint32_t i = 0; module->table && i < module->function_count; i++)
+        weft_tracing_describe(module, i);
+}
+
 /// Why there is nothing to see, when there is not.
 static void explain_nothing(void)
 {
@@ -364,7 +371,7 @@ static void explain_nothing(void)
     if (!process->next_id)
         complain("no function of this program can be traced: its functions are all below the threshold of --tracing-threshold (200 instructions, or a loop); build with --tracing-threshold 1 for every function", "", "");
     else
-        complain("no function matches WEFT_TRACING_FILTER='", process->tables->only, "' (and is not excluded): nothing is recorded; 'weft tracing functions PROGRAM' lists them");
+        complain("no function matches WEFT_TRACING_FILTER='", process->tables->only, "' (and is not excluded): nothing is recorded; 'weft tracing functions' lists those that there are");
 }
 
 // ---- Modules ----
@@ -473,6 +480,8 @@ __attribute__((destructor(101))) static void leave_module(void)
 {
     if (!own || weft_lock(&process->lock) != 0)
         return;
+    if (process->prepared == 2 && process->recording && !process->switched_on)
+        describe_all(own);
     if (own->file)
         munmap((void *)own->file, own->file_size);
     own->gone = 1;

@@ -19,7 +19,7 @@
 #define LLVM_SLED 32
 
 struct names_entry {
-    int32_t distance;
+    uint64_t address; ///< in the file
     uint32_t types, line;
     uint16_t symbol, name, file, zero;
     char text[];
@@ -258,20 +258,20 @@ static int has_name(const struct weft_tracing_module *module, const ElfW(Shdr) *
 
 static void read_names(struct weft_tracing_module *module, const ElfW(Shdr) *section)
 {
-    const char *start = module->file + section->sh_offset, *end = start + section->sh_size;
+    // Objects that went through an assembler have the section in memory, where addresses are this process's.
+    int is_loaded = (section->sh_flags & SHF_ALLOC) != 0;
+    const char *start = is_loaded ? (const char *)(module->bias + section->sh_addr) : module->file + section->sh_offset, *end = start + section->sh_size;
     for (const char *at = start; (size_t)(end - at) >= sizeof(struct names_entry);) {
         const struct names_entry *entry = (const struct names_entry *)at;
         size_t text = (size_t)entry->symbol + entry->name + entry->file;
         if ((size_t)(end - at) - sizeof *entry < text || !entry->symbol)
             return; // damaged, or not ours
-        // The distance was computed as if the section lay at its address, which is 0.
-        uintptr_t address = module->bias + section->sh_addr + (uintptr_t)(at - start) + (uintptr_t)(intptr_t)entry->distance;
-        struct weft_tracing_function *function = find(module, address);
+        struct weft_tracing_function *function = find(module, entry->address + (is_loaded ? 0 : module->bias));
         if (function) {
             function->names = at;
             function->types = entry->types;
         }
-        at += (sizeof *entry + text + 3) & ~(size_t)3;
+        at += (sizeof *entry + text + 7) & ~(size_t)7;
     }
 }
 

@@ -141,6 +141,21 @@ static int apply(struct weft_tracing_module *module, uint32_t index, int on, uin
     return 1;
 }
 
+/// Tells readers that calls of these functions (a bit for each, from the lowest of the first byte) that are under way have
+/// no exit. As many at once as an entry holds.
+static void note_off(const struct weft_tracing_module *module, const uint8_t *bits, uint32_t first, uint32_t end)
+{
+    for (const uint32_t most = 1u << 18; process->recording && first < end; first += most, bits += most / 8) {
+        struct {
+            uint64_t clock;
+            uint32_t id, count;
+        } head = {weft_tracing_clock(), module->first_id + first, end - first < most ? end - first : most};
+        const char *text = (const char *)bits;
+        size_t size = (head.count + 7) / 8;
+        weft_tracing_write_metadata(5, &head, sizeof head, &text, &size, 1);
+    }
+}
+
 /// One function, without making all of a module's code writable.
 long weft_tracing_patch_one(struct weft_tracing_module *module, uint32_t index, int on, uint32_t clock)
 {
@@ -162,6 +177,9 @@ long weft_tracing_patch_one(struct weft_tracing_module *module, uint32_t index, 
     int changed = apply(module, index, on, clock);
     publish(part.low, part.high);
     protect(&part, PROT_READ | PROT_EXEC);
+    uint8_t bit = (uint8_t)(1 << index % 8);
+    if (changed && !on)
+        note_off(module, &bit, index & ~7u, index + 1);
     return changed;
 }
 
@@ -170,19 +188,35 @@ long weft_tracing_patch_one(struct weft_tracing_module *module, uint32_t index, 
 long weft_tracing_patch_module(struct weft_tracing_module *module, const uint8_t *selected, int on, uint32_t clock)
 {
     long changed = 0;
+    uint32_t first = UINT32_MAX, last = 0;
     if (module->gone || !module->sled_count)
         return 0;
+    size_t size = module->function_count / 8 + 1;
+    uint8_t *bits = on ? NULL : weft_reserve(size);
     int error = protect(module, PROT_READ | PROT_WRITE | PROT_EXEC);
-    if (error)
+    if (error) {
+        if (bits)
+            munmap(bits, size);
         return -error;
+    }
     for (uint32_t i = 0; i < module->function_count; i++) {
         if (selected && !selected[i])
             continue;
         if (on)
             weft_tracing_describe(module, i);
-        changed += apply(module, i, on, clock);
+        if (!apply(module, i, on, clock))
+            continue;
+        changed++;
+        first = first == UINT32_MAX ? i : first;
+        last = i;
+        if (bits)
+            bits[i / 8] |= (uint8_t)(1 << i % 8);
     }
     publish(module->low, module->high);
     protect(module, PROT_READ | PROT_EXEC);
+    if (bits && changed)
+        note_off(module, bits + first / 8, first & ~7u, last + 1);
+    if (bits)
+        munmap(bits, size);
     return changed;
 }

@@ -11,6 +11,9 @@
 
 #include <dlfcn.h>
 
+// Not there in a static program, whose linker would warn of it.
+extern __typeof__(dlopen) dlopen __attribute__((weak));
+
 struct _Unwind_Context;
 
 typedef void set_ip(struct _Unwind_Context *, uintptr_t);
@@ -26,7 +29,7 @@ static get_start *next_get_start;
 static void *find(const char *name)
 {
     void *function = dlsym(RTLD_NEXT, name);
-    void *library = function ? NULL : dlopen("libgcc_s.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    void *library = function || !dlopen ? NULL : dlopen("libgcc_s.so.1", RTLD_LAZY | RTLD_NOLOAD);
     return library ? dlsym(library, name) : function;
 }
 

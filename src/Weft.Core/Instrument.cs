@@ -40,6 +40,9 @@ public interface IInstrument
     /// <summary>Symbols of the process-wide state in the runtime that executables must export, as globs.</summary>
     IReadOnlyList<string> SharedSymbols { get; }
 
+    /// <summary>What clang's front end has to be told so that it writes what the instrument reads into the IR.</summary>
+    IReadOnlyList<string> FrontFlags => [];
+
     /// <summary>Weaves the instrument into a module. Must leave a module that passes LLVM's verifier, and be a pure function of its inputs.</summary>
     void Weave(Module module, WeaveContext context);
 

@@ -58,14 +58,6 @@ public sealed unsafe class LlvmContext : IDisposable
         fixed (byte* first = bytes) return new(Native.LLVMConstStringInContext2(Handle, first, (nuint)bytes.Length, 1));
     }
 
-    /// <summary>Distance from one symbol to another in 32 bits; the linker fills it in.</summary>
-    public Value ConstDistance(Value from, Value to)
-    {
-        var wide = Int(64).Handle;
-        var distance = Native.LLVMConstSub(Native.LLVMConstPtrToInt(to.Handle, wide), Native.LLVMConstPtrToInt(from.Handle, wide));
-        return new(Native.LLVMConstTrunc(distance, Int(32).Handle));
-    }
-
     public Attribute StringAttribute(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
         fixed (byte* k = key, v = value) return new(Native.LLVMCreateStringAttribute(Handle, k, (uint)key.Length, v, (uint)value.Length));

@@ -171,9 +171,6 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMDIScopeGetFile(nint scope);
     [LibraryImport(Library)] internal static partial byte* LLVMDIFileGetFilename(nint file, out uint length);
     [LibraryImport(Library)] internal static partial byte* LLVMDIFileGetDirectory(nint file, out uint length);
-    [LibraryImport(Library)] internal static partial nint LLVMConstPtrToInt(nint value, nint type);
-    [LibraryImport(Library)] internal static partial nint LLVMConstSub(nint left, nint right);
-    [LibraryImport(Library)] internal static partial nint LLVMConstTrunc(nint value, nint type);
     [LibraryImport(Library)] internal static partial nint LLVMGetReturnType(nint function);
     [LibraryImport(Library)] internal static partial uint LLVMCountParamTypes(nint function);
     [LibraryImport(Library)] internal static partial void LLVMGetParamTypes(nint function, nint* types);

@@ -66,7 +66,7 @@ public sealed record BuildOptions
         var known = OtherVariables.Concat(instruments.All.Select(i => i.Name.ToUpperInvariant())).Select(v => "WEFT_" + v).ToHashSet();
         var prefixes = instruments.All.Select(i => $"WEFT_{i.Name.ToUpperInvariant()}_").ToList();
         return [.. Environment.GetEnvironmentVariables().Keys.Cast<string>()
-            .Where(v => v.StartsWith("WEFT_", StringComparison.Ordinal) && !known.Contains(v) && !prefixes.Any(p => v.StartsWith(p, StringComparison.Ordinal)))
+            .Where(v => v.StartsWith("WEFT_", StringComparison.Ordinal) && !known.Contains(v) && !prefixes.Any(p => v.StartsWith(p, StringComparison.Ordinal) || v == p[..^1]))
             .Order(StringComparer.Ordinal)];
     }
 

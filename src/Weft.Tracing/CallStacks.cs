@@ -14,7 +14,8 @@ namespace Weft.Tracing;
 /// after events were lost), if none of the calls that are open then ends in order later. Such calls begin where the log does, as
 /// <see cref="Certainty.Open"/>: the log is read once before to find them. What never ended stays unknown: a log that began in the
 /// middle of a loop of main() has main() only if it ended, and depths count from the outermost call that is known. Any other exit
-/// that fits no call is left out: its function was switched on while it ran, or the log is damaged.
+/// that fits no call is left out: its function was switched on while it ran, or the log is damaged. A call whose function is
+/// switched off while it runs ends there as open.
 /// </para>
 /// </summary>
 public static class CallStacks
@@ -22,13 +23,14 @@ public static class CallStacks
     public static IEnumerable<CallEvent> Of(ITraceSource source, TraceThread thread)
     {
         var underWay = UnderWay.Find(source, thread);
-        var stack = new OpenCalls();
+        var stack = new OpenCalls(source.SwitchedOff);
         var part = 0;
         var time = underWay.Start;
         foreach (var function in underWay.OutermostFirst(part)) yield return stack.Begin(Certainty.Open, new RawEvent(RawKind.Entry, time, function));
         // An event that is read no more after a yield is not stored in this iterator, which all of them would pay for.
         foreach (var raw in source.Read(thread))
         {
+            while (stack.Gone <= raw.Time) yield return stack.End(Certainty.Open, Math.Max(time, stack.Gone));
             time = raw.Time;
             switch (raw.Kind)
             {
@@ -87,10 +89,11 @@ public static class CallStacks
 
         public static UnderWay Find(ITraceSource source, TraceThread thread)
         {
-            var (found, stack, part) = (new UnderWay(), new OpenCalls(), 0);
+            var (found, stack, part) = (new UnderWay(), new OpenCalls(source.SwitchedOff), 0);
             foreach (var raw in source.Read(thread))
             {
                 if (found.Start < 0) found.Start = raw.Time;
+                while (stack.Gone <= raw.Time) stack.Truncate(stack.Count - 1);
                 switch (raw.Kind)
                 {
                     case RawKind.Entry:
@@ -128,11 +131,12 @@ public static class CallStacks
     }
 
     /// <summary>The calls that have begun and not ended. Every step is paid for by what it pushes or pops, also for logs that no program wrote.</summary>
-    private sealed class OpenCalls
+    private sealed class OpenCalls(SwitchedOff switchedOff)
     {
         private const int Deepest = 1 << 20;
 
         private readonly IdTable<int> open = new();
+        private readonly SwitchedOff.Looker switches = new(switchedOff);
         private Call[] calls = new Call[64];
 
         public int Count { get; private set; }
@@ -140,11 +144,14 @@ public static class CallStacks
         /// <summary>Deeper than memory should be spent on: what is open is given up.</summary>
         public bool IsFull => Count == Deepest;
 
+        /// <summary>When the topmost call's function was switched off: there will be no exit. One further down waits for those above it.</summary>
+        public long Gone => Count == 0 ? long.MaxValue : calls[Count - 1].Gone;
+
         public void Push(in RawEvent entry)
         {
             if (Count == calls.Length) Array.Resize(ref calls, Count * 2);
             var known = entry.HasFrame ? Count : Count > 0 ? calls[Count - 1].Known : -1;
-            calls[Count++] = new Call(entry.Id, entry.Value, known, entry.Time);
+            calls[Count++] = new Call(entry.Id, entry.Value, known, entry.Time, switches.After(entry.Id, entry.Time));
             open[entry.Id]++;
         }
 
@@ -197,6 +204,7 @@ public static class CallStacks
         /// <param name="Frame">The low half of the stack pointer at its entry, if known.</param>
         /// <param name="Known">The depth of the nearest call with a known stack pointer, this one included; -1 if there is none.</param>
         /// <param name="Start">When it began.</param>
-        private readonly record struct Call(int Function, uint Frame, int Known, long Start);
+        /// <param name="Gone">When its function was switched off next.</param>
+        private readonly record struct Call(int Function, uint Frame, int Known, long Start, long Gone);
     }
 }

@@ -8,8 +8,9 @@ namespace Weft.Tracing;
 /// of its result and arguments. Written beside the code into a section that <see cref="SledMap"/> keeps out of memory; it
 /// survives stripping of symbols and debug information. The runtime copies from it what a trace needs.
 /// <code>
-/// { i32 function - ., u32 types, u32 line, u16 bytes of symbol, u16 of name, u16 of file, u16 0, symbol, name, file, padding to 4 }
+/// { u64 function, u32 types, u32 line, u16 bytes of symbol, u16 of name, u16 of file, u16 0, symbol, name, file, padding to 8 }
 /// </code>
+/// An address and not a distance: lld warns of each distance that it computes in a section that is not in memory.
 /// </summary>
 internal static class NameSection
 {
@@ -21,12 +22,12 @@ internal static class NameSection
     {
         var context = module.Context;
         var tail = context.ConstBytes(Describe(function));
-        var type = context.Struct(context.Int(32), tail.Type);
+        var type = context.Struct(function.AsValue.Type, tail.Type);
         var global = module.AddGlobal(type, "weft.tracing.name");
-        global.Initializer = context.ConstStruct(context.ConstDistance(global.AsValue, function.AsValue), tail);
+        global.Initializer = context.ConstStruct(function.AsValue, tail);
         global.IsConstant = true;
         global.Linkage = Linkage.Private;
-        global.Alignment = 4;
+        global.Alignment = 8;
         global.SetSection(Section);
         global.AttachTo(context, function);
     }
@@ -48,7 +49,7 @@ internal static class NameSection
         writer.Write(symbolBytes);
         writer.Write(nameBytes);
         writer.Write(fileBytes);
-        while (content.Length % 4 != 0) writer.Write((byte)0);
+        while (content.Length % 8 != 0) writer.Write((byte)0);
         return content.ToArray();
     }
 

@@ -35,6 +35,7 @@ public sealed class TraceFile : ITraceSource
         header = TraceHeader.Read(start.AsSpan(0, Fill(start, 0)), path);
         metadata = new TraceMetadata(header.Clock, demangle);
         Threads = Index();
+        metadata.SwitchedOff.Sort();
     }
 
     public TraceInfo Info => new(header.Program, header.Arguments, header.Started, metadata.AllNotes(), Complaints());
@@ -57,6 +58,8 @@ public sealed class TraceFile : ITraceSource
     internal static TraceFile Open(SafeFileHandle handle, string path, Func<string, string> demangle) => new(handle, path, demangle);
 
     public TraceFunction Function(int id) => metadata.Function(id);
+
+    public SwitchedOff SwitchedOff => metadata.SwitchedOff;
 
     public string SpanName(int id) => metadata.Span(id);
 

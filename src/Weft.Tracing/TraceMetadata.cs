@@ -14,6 +14,8 @@ internal sealed class TraceMetadata(TraceClock clock, Func<string, string> deman
     private readonly Dictionary<int, string> events = [];
     private readonly List<(long Time, int Function, string Text)> notes = [];
 
+    public SwitchedOff SwitchedOff { get; } = new();
+
     /// <summary>False if the block is damaged; what came before the damage is kept.</summary>
     public bool Add(ReadOnlyMemory<byte> block)
     {
@@ -50,6 +52,7 @@ internal sealed class TraceMetadata(TraceClock clock, Func<string, string> deman
         2 => AddFunction(entry),
         3 => AddName(entry.Span),
         4 => AddNote(entry.Span),
+        5 => AddOff(entry),
         _ => true,
     };
 
@@ -84,6 +87,13 @@ internal sealed class TraceMetadata(TraceClock clock, Func<string, string> deman
         if (entry.Length < 16) return false;
         if (notes.Count < Notes)
             notes.Add((clock.ToNanoseconds(BinaryPrimitives.ReadUInt64LittleEndian(entry)), BinaryPrimitives.ReadInt32LittleEndian(entry[8..]), TraceHeader.Text(Take(entry[16..], BinaryPrimitives.ReadUInt32LittleEndian(entry[12..])))));
+        return true;
+    }
+
+    private bool AddOff(ReadOnlyMemory<byte> entry)
+    {
+        if (entry.Length < 16) return false;
+        SwitchedOff.Add(clock.ToNanoseconds(BinaryPrimitives.ReadUInt64LittleEndian(entry.Span)), BinaryPrimitives.ReadInt32LittleEndian(entry.Span[8..]), entry[16..]);
         return true;
     }
 

@@ -87,6 +87,8 @@ public interface ITraceSource : IDisposable
 
     string EventType(int id);
 
+    SwitchedOff SwitchedOff => SwitchedOff.Never;
+
     /// <summary>The thread's events in order, in bounded memory.</summary>
     IEnumerable<RawEvent> Read(TraceThread thread);
 }

@@ -21,6 +21,7 @@ public sealed class RealCTests
     [InlineData("")]
     [InlineData("metering")]
     [InlineData("interrupts")]
+    [InlineData("tracing")]
     public void Lua_runs_as_a_plain_build_does(string with) =>
         Assert.Equal(DebianSource.Must(Plain.Lua(), ["-e", LuaProgram], "/tmp"), DebianSource.Must(Woven(with).Lua(), ["-e", LuaProgram], "/tmp"));
 
@@ -28,6 +29,7 @@ public sealed class RealCTests
     [InlineData("")]
     [InlineData("metering")]
     [InlineData("interrupts")]
+    [InlineData("tracing")]
     public void Zlib_passes_its_check_static_and_shared(string with)
     {
         var output = Woven(with).ZlibCheck();
@@ -40,6 +42,7 @@ public sealed class RealCTests
     [InlineData("")]
     [InlineData("metering")]
     [InlineData("interrupts")]
+    [InlineData("tracing")]
     public void Sqlite_answers_as_a_plain_build_does(string with) =>
         Assert.Equal(DebianSource.Must(Plain.Sqlite(), [":memory:", Sql], "/tmp"), DebianSource.Must(Woven(with).Sqlite(), [":memory:", Sql], "/tmp"));
 
@@ -47,12 +50,14 @@ public sealed class RealCTests
     [InlineData("")]
     [InlineData("metering")]
     [InlineData("interrupts")]
+    [InlineData("tracing")]
     public void Sqlite_passes_its_quick_tests(string with) => Assert.Matches(@"(?m)^0 errors out of \d{6} tests", Woven(with).SqliteTests());
 
     [TheoryNeeds("clang-22", "apt-get")]
     [InlineData("")]
     [InlineData("metering")]
     [InlineData("interrupts")]
+    [InlineData("tracing")]
     public void Fmt_with_templates_and_exceptions_passes_its_tests(string with) =>
         Assert.Contains("100% tests passed", Woven(with).FmtTests(), StringComparison.Ordinal);
 
@@ -64,6 +69,7 @@ public sealed class RealCTests
         Environment.SetEnvironmentVariable("WEFT_FORCE_LOWER", "1");
         Environment.SetEnvironmentVariable("WEFT_CC", "clang-22");
         Environment.SetEnvironmentVariable("WEFT_WITH", with);
+        foreach (var (name, value) in Everything.Of(with)) Environment.SetEnvironmentVariable(name, value);
         var folder = Path.GetDirectoryName(Harness.Weft)!;
         return new(Path.Combine(folder, "weft-cc"), Path.Combine(folder, "weft-c++"), with.Length == 0 ? "weft" : with);
     }

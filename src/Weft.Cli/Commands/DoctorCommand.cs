@@ -29,7 +29,7 @@ internal static class DoctorCommand
         var cache = new LoweringCache();
         var (rust, rustWorks) = Rust(libraries);
         var (clang, clangWorks) = Clang(libraries);
-        List<Check> checks = [.. Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Variables(), .. TimeStampCounter(), .. Extras()];
+        List<Check> checks = [.. Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Variables(), .. TimeStampCounter(), .. Patching(), .. Extras()];
         if (json) WriteJson(checks, rustWorks, clangWorks);
         else Write(checks, rustWorks, clangWorks);
         return (int)(rustWorks || clangWorks ? ExitCode.Success : ExitCode.CheckFailed);
@@ -73,6 +73,14 @@ internal static class DoctorCommand
             Supported(c.Major) && !Readable(c.Major) ? $"apt-get install llvm-{c.Major}" : null)).ToList();
         if (used == null) checks.Add(new("clang", Verdict.Missing, $"none of clang-{LlvmLibrary.OldestMajor} to clang-{LlvmLibrary.NewestMajor} on PATH", $"apt-get install clang-{LlvmLibrary.NewestMajor}"));
         return (checks, used != null);
+    }
+
+    /// <summary>Tracing makes code writable for the moment in which it switches functions on.</summary>
+    private static IEnumerable<Check> Patching()
+    {
+        const string policy = "/sys/fs/selinux/enforce";
+        var enforced = File.Exists(policy) && File.ReadAllText(policy).Trim() == "1";
+        if (enforced) yield return new("tracing", Verdict.Optional, "SELinux is enforced: where it forbids writable code, functions stay off", "allow execmod for the program, or its domain");
     }
 
     private static IEnumerable<Check> Variables() =>

@@ -39,20 +39,29 @@ internal static class LiveTop
         var from = Math.Max(0, now - 1_000_000_000);
         source.Since = from;
         var usage = new Dictionary<int, Usage>();
-        var events = source.Threads.Sum(thread => Count(CallStacks.Of(source, thread), from, usage));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"process {process.Id}, last second: {events:N0} events, {source.Threads.Count} threads, {usage.Count} functions"));
+        var oldest = from; // what all threads still have
+        long events = 0;
+        foreach (var thread in source.Threads)
+        {
+            var (count, first) = Count(CallStacks.Of(source, thread), from, usage);
+            events += count;
+            if (count > 0) oldest = Math.Max(oldest, first);
+        }
+        var window = now - oldest < 900_000_000 ? string.Create(CultureInfo.InvariantCulture, $"last second, of which the trace has {(now - oldest) / 1e6:0} ms") : "last second";
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"process {process.Id}, {window}: {events:N0} events, {source.Threads.Count} threads, {usage.Count} functions"));
         Console.WriteLine($"{"calls",12} {"total ms",10} {"self ms",10} {"avg us",10}  function");
         foreach (var (id, row) in usage.OrderByDescending(u => u.Value.Self).Take(Rows))
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{row.Calls,12:N0} {row.Total / 1e6,10:0.000} {row.Self / 1e6,10:0.000} {row.Total / 1e3 / Math.Max(1, row.Calls),10:0.000}  {source.Function(id).Name}"));
     }
 
-    private static long Count(IEnumerable<CallEvent> calls, long from, Dictionary<int, Usage> usage)
+    private static (long Events, long First) Count(IEnumerable<CallEvent> calls, long from, Dictionary<int, Usage> usage)
     {
-        long events = 0;
+        long events = 0, start = long.MaxValue;
         var inner = new List<long>(); // time spent in the calls of each open call
         foreach (var call in calls)
         {
             if (call.Kind is not (CallKind.Begin or CallKind.End)) continue;
+            start = Math.Min(start, call.Time);
             if (call.Time >= from) events++;
             ref var row = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(usage, call.Id, out _);
             if (call.Kind == CallKind.Begin)
@@ -68,6 +77,6 @@ internal static class LiveTop
             inner.RemoveAt(inner.Count - 1);
             if (inner.Count > 0) inner[^1] += taken;
         }
-        return events;
+        return (events, start);
     }
 }

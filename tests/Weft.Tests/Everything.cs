@@ -1,0 +1,17 @@
+namespace Weft.Tests;
+
+/// <summary>Settings under which a real program has most of an instrument: every function traced, and everything that runs, the build's own tools too, recording.</summary>
+internal static class Everything
+{
+    public static IReadOnlyDictionary<string, string?> Of(string instrument)
+    {
+        var on = instrument == "tracing";
+        return new Dictionary<string, string?>
+        {
+            ["WEFT_TRACING_THRESHOLD"] = on ? "1" : null,
+            ["WEFT_TRACING"] = on ? "on" : null,
+            ["WEFT_TRACING_RING"] = on ? "128K" : null, // the tests start thousands of processes
+            ["WEFT_TRACING_FILE"] = on ? Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"weft-traces-{Environment.ProcessId}")).FullName + "/%n.%p.weft-trace" : null,
+        };
+    }
+}
