@@ -64,7 +64,7 @@ static void each_sled(struct weft_tracing_module *module)
         const char *function = at + 8 + read64(at + 8);
         if (function != owner || !functions) {
             if (fill)
-                module->functions[functions] = (struct weft_tracing_function){.first_sled = sleds};
+                module->functions[functions] = (struct weft_tracing_function){.first_sled = sleds, .flags = at[17] ? FRAMED_FUNCTION : 0};
             functions++;
         }
         owner = function;

@@ -112,6 +112,9 @@
   .else
         reserve 8 .Lfull\@
         movq    %r10, (%rdx) // whose upper half is 0
+    .if \saved
+        movq    -8(%rsp), %rax
+    .endif
         movq    -16(%rsp), %rdx
     .if \tail
         movq    -24(%rsp), %r11

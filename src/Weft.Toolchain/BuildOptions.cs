@@ -60,10 +60,10 @@ public sealed record BuildOptions
     // Beside the options of instruments.
     private static readonly string[] OtherVariables = ["BACKTRACE", "CACHE_SIZE", "CC", "CXX", "DISABLE", "FORCE_LOWER", "LLVM", "OUT", "REPRO", "SKIP", "STD", "TIMINGS", "VERBOSE", "WITH"];
 
-    /// <summary>Variables that look like Weft's and mean nothing to it: misspelt, they would be silent. Those that begin with an instrument's name may be its runtime's.</summary>
+    /// <summary>Variables that look like Weft's and mean nothing to it: misspelt, they would be silent. An instrument's name, and those that begin with it, may be its runtime's.</summary>
     public static IReadOnlyList<string> UnknownVariables(InstrumentSet instruments)
     {
-        var known = OtherVariables.Select(v => "WEFT_" + v).ToHashSet();
+        var known = OtherVariables.Concat(instruments.All.Select(i => i.Name.ToUpperInvariant())).Select(v => "WEFT_" + v).ToHashSet();
         var prefixes = instruments.All.Select(i => $"WEFT_{i.Name.ToUpperInvariant()}_").ToList();
         return [.. Environment.GetEnvironmentVariables().Keys.Cast<string>()
             .Where(v => v.StartsWith("WEFT_", StringComparison.Ordinal) && !known.Contains(v) && !prefixes.Any(p => v.StartsWith(p, StringComparison.Ordinal) || v == p[..^1]))
