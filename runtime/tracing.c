@@ -618,6 +618,10 @@ void weft_tracing_called(uint32_t word, struct weft_tracing_registers *registers
 {
     uint32_t kind = word & 3, id = word >> WEFT_TRACING_ID_SHIFT;
     void *handler = __atomic_load_n(&process->handlers[0], __ATOMIC_ACQUIRE);
+#if defined(__x86_64__)
+    if (kind == WEFT_TRACING_EXIT)
+        registers->stack -= 8; // exits jump to the trampoline, entries and tail exits call it
+#endif
     if (handler)
         ((void (*)(int32_t, int))handler)((int32_t)id, (int)kind);
     if (!process->recording)

@@ -443,6 +443,18 @@ static void finish_block(struct weft_tracing_buffer *buffer, uint64_t clock)
         __atomic_fetch_add((uint64_t *)(process->header + 80), BLOCK / 8, __ATOMIC_RELAXED);
 }
 
+/// What the interrupted code below a signal handler has reserved and not yet written may lie in the old mapping: it stays for
+/// the time of some more, without memory.
+static void retire(struct weft_tracing_buffer *buffer, char *mapping, size_t size)
+{
+    unsigned slot = buffer->retirements++ % RETIRED;
+    if (buffer->retired[slot].mapping)
+        raw_syscall(SYS_munmap, buffer->retired[slot].mapping, buffer->retired[slot].size);
+    raw_syscall(SYS_madvise, mapping, size, MADV_DONTNEED);
+    buffer->retired[slot].mapping = mapping;
+    buffer->retired[slot].size = size;
+}
+
 static void choose_block(struct weft_tracing_buffer *buffer)
 {
     int kept = buffer->base && !buffer->discards;
@@ -480,7 +492,7 @@ static char *next_block(struct weft_tracing_buffer *buffer, uint64_t clock, size
     }
     begin_block(buffer, clock);
     if (mapping && mapping != buffer->mapping)
-        raw_syscall(SYS_munmap, mapping, mapping_size);
+        retire(buffer, mapping, mapping_size);
     if ((buffer->sequence & 15) == 1)
         weft_tracing_calibrate();
     return to;

@@ -25,6 +25,7 @@
 #define MODULES 1024u
 #define IDS (1u << 27)
 #define METADATA_BLOCKS 1024u // 64 MB of names
+#define RETIRED 8u
 #define PROCESS_BYTES 1024 // the size is part of version 1 of the object
 
 #define EXPORT __attribute__((weak, visibility("default")))
@@ -116,6 +117,11 @@ struct weft_tracing_buffer {
     uint32_t discards; ///< there is no file behind it: what is written is lost
     uint32_t lost;
     struct shadows *shadows; ///< of the thread that has the buffer
+    struct {
+        char *mapping;
+        size_t size;
+    } retired[RETIRED]; ///< what a signal handler moved on from may still be written to by what it interrupted
+    uint32_t retirements;
 };
 
 struct weft_tracing_filters {

@@ -211,16 +211,16 @@ static void map_file(struct weft_tracing_module *module)
             module->file_size = (size_t)status.st_size;
         }
     }
-    raw_syscall(SYS_close, descriptor);
     // What the trace says is where the file is, not how this process reached it.
-    if (text_length(module->path) == 14) {
-        char link[PATH_MAX];
-        long length = raw_syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", link, sizeof link - 1);
-        if (length > 0) {
-            copy_bytes(module->path, link, (size_t)length);
-            module->path[length] = '\0';
-        }
+    char number[24], name[40] = "/proc/self/fd/", link[PATH_MAX];
+    const char *digits = weft_tracing_digits(number, (uint64_t)descriptor);
+    copy_bytes(name + 14, digits, text_length(digits) + 1);
+    long length = raw_syscall(SYS_readlinkat, AT_FDCWD, name, link, sizeof link - 1);
+    if (length > 0 && link[0] == '/') {
+        copy_bytes(module->path, link, (size_t)length);
+        module->path[length] = '\0';
     }
+    raw_syscall(SYS_close, descriptor);
 }
 
 static const ElfW(Shdr) *section_headers(const struct weft_tracing_module *module, unsigned *count)

@@ -4,7 +4,7 @@ using System.Globalization;
 namespace Weft.Tracing;
 
 /// <summary>Arguments and results of calls, for people. Types are those of <see cref="TraceFunction.Types"/>.</summary>
-internal static class CallValues
+public static class CallValues
 {
     /// <summary>As <c>(1, 0x7ffe) = true</c>, or what of it is known.</summary>
     public static string Text(uint types, ReadOnlySpan<byte> arguments, ReadOnlySpan<byte> result)
@@ -13,7 +13,8 @@ internal static class CallValues
         return result.Length >= sizeof(ulong) ? $"{text} = {Text(types & 15, result)}" : text;
     }
 
-    private static string List(uint types, ReadOnlySpan<byte> values)
+    /// <summary>Values with commas between them: eight bytes for each, and four bits of type.</summary>
+    public static string List(uint types, ReadOnlySpan<byte> values)
     {
         var texts = new List<string>();
         for (; values.Length >= sizeof(ulong) && texts.Count < 7; values = values[sizeof(ulong)..], types >>= 4) texts.Add(Text(types & 15, values));

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
@@ -173,7 +172,7 @@ internal static class ReplayCommand
             }
             output.Write(FunctionNames.Plain(source.Function(call.Id).Name));
             output.Write('(');
-            output.Write(Values.Show(call.Data.Span, source.Function(call.Id).Types >> 4));
+            output.Write(CallValues.List(source.Function(call.Id).Types >> 4, call.Data.Span));
             output.Write(')');
         }
 
@@ -181,7 +180,7 @@ internal static class ReplayCommand
         {
             if (end.Data.IsEmpty) return;
             output.Write(" = ");
-            output.Write(Values.Show(end.Data.Span, source.Function(end.Id).Types & 15));
+            output.Write(CallValues.List(source.Function(end.Id).Types & 15, end.Data.Span));
         }
 
         private void Comment(string first, string second)
@@ -207,8 +206,17 @@ internal static class ReplayCommand
             CallKind.Lost => call.Id == 0 ? "events are missing here" : $"{call.Id} events are missing here",
             CallKind.SpanBegin => $"{source.SpanName(call.Id)} begins",
             CallKind.SpanEnd => $"{source.SpanName(call.Id)} ends",
-            _ => call.Data.IsEmpty ? source.EventType(call.Id) : $"{source.EventType(call.Id)}: {Values.ShowData(call.Data.Span)}",
+            _ => call.Data.IsEmpty ? source.EventType(call.Id) : $"{source.EventType(call.Id)}: {Text(call.Data.Span)}",
         };
+
+        /// <summary>Text if it is text, else bytes.</summary>
+        private static string Text(ReadOnlySpan<byte> data)
+        {
+            const int most = 256;
+            var shown = data[..Math.Min(data.Length, most)].TrimEnd((byte)0);
+            var isText = shown.Length > 0 && !shown.ContainsAnyExceptInRange((byte)' ', (byte)'~');
+            return (isText ? Encoding.ASCII.GetString(shown) : Convert.ToHexStringLower(data[..Math.Min(data.Length, most)])) + (data.Length > most ? "…" : "");
+        }
 
         /// <summary>With brackets, if it has none yet.</summary>
         private string Name(int id)
@@ -218,40 +226,5 @@ internal static class ReplayCommand
             var name = source.Function(id).Name;
             return known = FunctionNames.HasArguments(name) ? name : name + "()";
         }
-    }
-
-    /// <summary>What was recorded beside calls, as people read it.</summary>
-    private static class Values
-    {
-        /// <param name="data">Eight bytes for each.</param>
-        /// <param name="types">Four bits for each; see docs/tracing-format.md.</param>
-        public static string Show(ReadOnlySpan<byte> data, uint types)
-        {
-            var text = new StringBuilder();
-            for (; data.Length >= 8; data = data[8..], types >>= 4)
-                text.Append(text.Length > 0 ? ", " : "").Append(Show(BinaryPrimitives.ReadInt64LittleEndian(data), types & 15));
-            return text.ToString();
-        }
-
-        /// <summary>Text if it is text, else bytes.</summary>
-        public static string ShowData(ReadOnlySpan<byte> data)
-        {
-            const int most = 256;
-            var shown = data[..Math.Min(data.Length, most)].TrimEnd((byte)0);
-            var isText = shown.Length > 0 && !shown.ContainsAnyExceptInRange((byte)' ', (byte)'~');
-            return (isText ? Encoding.ASCII.GetString(shown) : Convert.ToHexStringLower(data[..Math.Min(data.Length, most)])) + (data.Length > most ? "…" : "");
-        }
-
-        private static string Show(long value, uint type) => type switch
-        {
-            1 => (value & 1) != 0 ? "true" : "false",
-            2 => ((sbyte)value).ToString(CultureInfo.InvariantCulture),
-            3 => ((short)value).ToString(CultureInfo.InvariantCulture),
-            4 => ((int)value).ToString(CultureInfo.InvariantCulture),
-            5 => value.ToString(CultureInfo.InvariantCulture),
-            7 => BitConverter.Int32BitsToSingle((int)value).ToString(CultureInfo.InvariantCulture),
-            8 => BitConverter.Int64BitsToDouble(value).ToString(CultureInfo.InvariantCulture),
-            _ => $"0x{value:x}",
-        };
     }
 }
