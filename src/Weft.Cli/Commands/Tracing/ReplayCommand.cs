@@ -17,7 +17,7 @@ internal static class ReplayCommand
         filters.AddTo(command);
         command.SetAction(parsed => TraceFiles.Read(parsed.GetValue(file), filters.Of(parsed), filter =>
         {
-            var found = false;
+            var found = true; // also when nobody reads to the end
             StandardOutput.Text(output => found = new Replay(filter, output).Write());
             return found;
         }));
