@@ -267,7 +267,7 @@ public sealed class TracingRuntimeTests : TracedPrograms
         AssertCounts(outcome, Counts(Trace).ToDictionary(c => c.Key.Split("::")[^1], c => c.Value));
         using var source = TraceSources.Open(Trace);
         var tree = Tree(source, source.Threads[0]);
-        Assert.Contains("p::catches{ p::outer{ p::inner! <p::Guard as core::ops::drop::Drop>::drop }! }", tree.Replace("p::catches::{closure#0}{ ", "").Replace("p::catches::{{closure}}{ ", ""), StringComparison.Ordinal);
+        Assert.Contains("p::catches{ p::outer{ p::inner{ p::main::{{closure}} }! <p::Guard as core::ops::drop::Drop>::drop }! }", tree, StringComparison.Ordinal);
     }
 
     [Needs("cargo"), Trait("Category", "Slow")]
