@@ -147,7 +147,7 @@ static int find_file(void)
 
 static int take(uint64_t size, uint64_t *offset)
 {
-    if (process->file_end + size > process->size_limit) {
+    if (process->file_end - process->holes + size > process->size_limit) {
         set_state(4);
         say_once(1, "weft: tracing: the trace has reached its size limit and is complete up to here; WEFT_TRACING_SIZE sets a larger one, WEFT_TRACING_RING keeps the latest events instead\n");
         return -EFBIG;
@@ -289,6 +289,7 @@ static void make_childs_file(void)
     process->header = NULL;
     process->buffers = process->recycle = NULL;
     process->metadata = NULL; // the parent goes on with its own
+    process->holes = 0;
     process->threads = 0;
     if (!process->recording || weft_tracing_open_file() != 0) {
         process->recording = 0;
@@ -372,6 +373,7 @@ static int map_extent(struct weft_tracing_buffer *buffer, size_t size, int descr
     buffer->mapping_size = room;
     buffer->base = base;
     buffer->size = size;
+    buffer->offset = offset;
     buffer->discards = descriptor < 0;
     return 0;
 }
@@ -498,6 +500,43 @@ static char *next_block(struct weft_tracing_buffer *buffer, uint64_t clock, size
     return to;
 }
 
+/// The size of a record with its payload.
+static size_t size_of(const char *record)
+{
+    uint32_t what = *(const uint32_t *)record, argument = what >> WEFT_TRACING_ARGUMENT_SHIFT;
+    if ((what & 3) != WEFT_TRACING_OTHER)
+        return 8;
+    switch (what >> WEFT_TRACING_TYPE_SHIFT & 31) {
+    case WEFT_TRACING_LANDED_RECORD:
+    case WEFT_TRACING_PAD_RECORD:
+        return 8 + argument;
+    case WEFT_TRACING_VALUES_RECORD:
+        return 8 + 8 * (size_t)argument;
+    case WEFT_TRACING_EVENT_RECORD:
+        return 16 + ((argument + 7) & ~(size_t)7);
+    default:
+        return 8;
+    }
+}
+
+/// The block of a thread that is gone ends where it stopped, and what it did not need goes back to the disk: programs may
+/// have a thread for each request.
+static void give_back(struct weft_tracing_buffer *buffer)
+{
+    char *end = buffer->block + BLOCK, *at = buffer->block + BLOCK_HEADER;
+    while (at < end && *(uint64_t *)at)
+        at += size_of(at);
+    if (at >= end || process->ring)
+        return;
+    ((struct block_header *)buffer->block)->used = (uint32_t)(at - buffer->block);
+    uint64_t hole = ((uint64_t)(at - buffer->block) + 4095) & ~(uint64_t)4095, size = BLOCK - hole;
+    uint64_t offset = buffer->offset + (uint64_t)(buffer->block - buffer->base) + hole;
+    lock();
+    if (size && find_file() == 0 && raw_syscall(SYS_fallocate, process->descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size) == 0)
+        process->holes += size;
+    unlock();
+}
+
 static void attach(uint64_t clock)
 {
     pid_t id = (pid_t)raw_syscall(SYS_gettid);
@@ -519,6 +558,8 @@ static void attach(uint64_t clock)
     unlock();
     if (!buffer)
         return;
+    if (!fresh)
+        give_back(buffer);
     self->cursor = next_block(buffer, clock, 0, NULL, 0);
     self->buffer = buffer;
     self->high = (uint32_t)(clock >> 32);
@@ -563,25 +604,6 @@ static void close_block(struct weft_tracing_buffer *buffer, char *place, uint64_
 }
 
 static char *take_room(size_t size, uint64_t clock);
-
-/// The size of a record with its payload.
-static size_t size_of(const char *record)
-{
-    uint32_t what = *(const uint32_t *)record, argument = what >> WEFT_TRACING_ARGUMENT_SHIFT;
-    if ((what & 3) != WEFT_TRACING_OTHER)
-        return 8;
-    switch (what >> WEFT_TRACING_TYPE_SHIFT & 31) {
-    case WEFT_TRACING_LANDED_RECORD:
-    case WEFT_TRACING_PAD_RECORD:
-        return 8 + argument;
-    case WEFT_TRACING_VALUES_RECORD:
-        return 8 + 8 * (size_t)argument;
-    case WEFT_TRACING_EVENT_RECORD:
-        return 16 + ((argument + 7) & ~(size_t)7);
-    default:
-        return 8;
-    }
-}
 
 /// A signal handler has filled all the memory behind the block before what it interrupted there could move on (or instead:
 /// it may never return). Its records go into the next block, and what does not fit there into the one after that.

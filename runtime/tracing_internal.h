@@ -110,6 +110,7 @@ struct weft_tracing_buffer {
     size_t mapping_size;
     char *base; ///< aligned to BLOCK
     size_t size;
+    uint64_t offset; ///< of the base in the file
     char *block;
     uint64_t sequence;
     pid_t owner;
@@ -154,6 +155,7 @@ struct weft_tracing_process {
     char *header; ///< block 0, mapped
     uint64_t file_end;
     uint64_t size_limit;
+    uint64_t holes; ///< bytes of the file that take no room on the disk
     uint64_t ring; ///< bytes a thread, or 0
     uint32_t threads;
     uint32_t complained;

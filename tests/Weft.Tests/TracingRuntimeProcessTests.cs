@@ -117,7 +117,17 @@ public sealed class TracingRuntimeProcessTests : TracedPrograms
             return;
         }
         Assert.Equal(threads + 1, source.Threads.Count);
+        if (mode.Length == 0 && atOnce == 4) Assert.InRange(BytesOnDisk(Trace), threads * 4096, threads * 8192 + (4 << 20));
         Assert.All(source.Threads.Skip(1), t => Assert.Equal("in_a_thread{ call{ leaf leaf leaf leaf leaf leaf leaf leaf leaf leaf } }", Tree(source, t)));
+    }
+
+    [Needs("clang-22")]
+    public void A_size_limit_is_for_what_threads_use()
+    {
+        Harness.Environment["WEFT_TRACING_SIZE"] = "20M"; // 64 KB for each thread would be ten times that
+        var outcome = Record(Endings(), "threads", "0", "3000", "4");
+        Assert.Equal((3, ""), (outcome.ExitCode, outcome.Errors));
+        Assert.Equal(30_000, Counts(Trace)["leaf"]);
     }
 
     [Needs("clang-22")]
@@ -193,6 +203,8 @@ public sealed class TracingRuntimeProcessTests : TracedPrograms
         else Assert.True(outcome.Errors.StartsWith("weft: tracing: cannot create '", StringComparison.Ordinal) && outcome.Errors.Contains(path) && outcome.Errors.TrimEnd().Split('\n').Length == 1, outcome.Errors);
         Assert.Contains(" leaf 50000", outcome.Output, StringComparison.Ordinal);
     }
+
+    private long BytesOnDisk(string file) => 512 * long.Parse(Harness.Must("stat", "-c", "%b", file).Output, CultureInfo.InvariantCulture);
 
     private string Endings() => Build("endings.c", "-O1", "-D_GNU_SOURCE");
 
