@@ -440,6 +440,7 @@ __attribute__((constructor(101))) static void enter_module(void)
             .sleds = __start_weft_trc_sleds, .sleds_end = __stop_weft_trc_sleds, .map = __start_xray_instr_map, .map_end = __stop_xray_instr_map,
             .trampolines = {weft_tracing_entry, weft_tracing_exit, weft_tracing_tail_exit}};
         process->module_count++;
+        own = weft_tracing_came_back(own);
         if (process->prepared == 2 && process->recording)
             switch_new(own);
     }
