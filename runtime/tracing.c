@@ -460,6 +460,7 @@ __attribute__((constructor(101))) static void enter_module(void)
         for (unsigned i = 0; i < 9; i++)
             own->trampolines[i / 3][i % 3] = trampolines[i];
         process->module_count++;
+        own = weft_tracing_came_back(own);
         if (process->prepared == 2 && process->recording)
             switch_new(own);
     }

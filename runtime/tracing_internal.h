@@ -224,6 +224,7 @@ uint64_t weft_tracing_monotonic(void);
 
 // tracing_modules.c
 int weft_tracing_load(struct weft_tracing_module *module);
+struct weft_tracing_module *weft_tracing_came_back(struct weft_tracing_module *module);
 void weft_tracing_describe(struct weft_tracing_module *module, uint32_t function);
 void weft_tracing_name(const struct weft_tracing_function *function, const char **name, size_t *size, const char **symbol, size_t *symbol_size);
 uint32_t weft_tracing_function_at(uintptr_t address);

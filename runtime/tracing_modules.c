@@ -344,6 +344,50 @@ int weft_tracing_load(struct weft_tracing_module *module)
     return 0;
 }
 
+static int is_twin(const struct weft_tracing_module *module, const struct weft_tracing_module *other)
+{
+    if (!other->gone || !other->table || other->function_count != module->function_count || other->sled_count != module->sled_count || !module->build_id_size || other->build_id_size != module->build_id_size)
+        return 0;
+    for (uint32_t i = 0; i < module->build_id_size; i++)
+        if (other->build_id[i] != module->build_id[i])
+            return 0;
+    return 1;
+}
+
+/// Gives a library that was unloaded and is there again its place, with the functions' ids, so that programs may do that
+/// forever. `module` is the last that came. Returns what it is now.
+struct weft_tracing_module *weft_tracing_came_back(struct weft_tracing_module *module)
+{
+    struct weft_tracing_module *first = process->tables->modules, *twin = first;
+    while (twin < module && !twin->gone)
+        twin++;
+    if (twin == module || weft_tracing_load(module) != 0 || !module->table)
+        return module;
+    while (twin < module && !is_twin(module, twin))
+        twin++;
+    if (twin == module)
+        return module;
+    uint32_t count = module->function_count;
+    size_t size = (size_t)((char *)(module->order + count) - (char *)module->table);
+    for (uint32_t i = 0; i < count; i++)
+        module->functions[i].flags |= twin->functions[i].flags & DESCRIBED_FUNCTION;
+    copy_bytes(twin->table, module->table, size); // where others may be looking: they see that it is gone
+    munmap(module->table, size);
+    munmap(module->path, PATH_MAX);
+    process->next_id -= count;
+    module->functions = twin->functions;
+    module->table = twin->table;
+    module->order = twin->order;
+    module->path = twin->path;
+    module->first_id = twin->first_id;
+    module->gone = 1;
+    copy_bytes(twin, module, sizeof *twin);
+    clear_bytes(module, sizeof *module);
+    process->module_count--;
+    __atomic_store_n(&twin->gone, 0, __ATOMIC_RELEASE);
+    return twin;
+}
+
 // ---- Names and patterns ----
 
 /// What people call the function, and what the linker does; neither ends in NUL.
@@ -473,10 +517,12 @@ static void describe_module(struct weft_tracing_module *module)
 void weft_tracing_describe(struct weft_tracing_module *module, uint32_t index)
 {
     struct weft_tracing_function *function = &module->functions[index];
-    if (!process->header || function->flags & DESCRIBED_FUNCTION)
+    if (!process->header)
         return;
     if (!module->described)
         describe_module(module);
+    if (function->flags & DESCRIBED_FUNCTION)
+        return;
     const char *name, *symbol;
     size_t size, symbol_size;
     weft_tracing_name(function, &name, &size, &symbol, &symbol_size);

@@ -161,6 +161,23 @@ public sealed class TracingRuntimeTests : TracedPrograms
     }
 
     [Needs("clang-22")]
+    public void A_library_that_comes_back_has_the_functions_it_had()
+    {
+        Harness.Write("lib.c", "int plugin(int n) { for (volatile int i = 0; i < n; i++) ; return n; }");
+        Harness.Write("other.c", "int other(int n) { for (volatile int i = 0; i < n; i++) ; return n; }");
+        Harness.Write("p.c", """
+            #include <dlfcn.h>
+            static void visit(const char *path, const char *name) { void *l = dlopen(path, RTLD_NOW); ((int (*)(int))dlsym(l, name))(3); dlclose(l); }
+            int main(void) { for (int i = 0; i < 1200; i++) { visit("./lib.so", "plugin"); if (i % 3 == 0) visit("./other.so", "other"); } return 0; }
+            """);
+        foreach (var name in (string[])["lib", "other"]) Harness.Must(Harness.Weft, "cc", "--with=tracing", "-O1", "-shared", "-fPIC", "-Wl,--build-id", $"{name}.c", "-o", $"{name}.so");
+        MustRecord(Build("p.c"));
+        using var source = TraceSources.Open(Trace);
+        Assert.Equal(["main", "other", "plugin", "visit"], source.Functions.Select(f => f.Name).Order(StringComparer.Ordinal));
+        Assert.Equal((1200, 400), (Counts(Trace)["plugin"], Counts(Trace)["other"]));
+    }
+
+    [Needs("clang-22")]
     public void A_traced_plugin_of_a_program_that_is_not_traced_is_recorded()
     {
         Harness.Write("lib.c", "int plugin(int n) { for (volatile int i = 0; i < n; i++) ; return n; }");
