@@ -323,7 +323,7 @@ static long switch_module(struct weft_tracing_module *module, const char *patter
     uint32_t count = 0;
     for (uint32_t i = 0; i < module->function_count; i++) {
         const struct weft_tracing_function *function = &module->functions[i];
-        selected[i] = (!patterns || weft_tracing_matches(patterns, function)) && !(except && weft_tracing_matches(except, function));
+        selected[i] = (!patterns || weft_tracing_matches(patterns, module, function)) && !(except && weft_tracing_matches(except, module, function));
         count += selected[i];
     }
     long changed = count ? weft_tracing_patch_module(module, selected, on, clock) : 0;

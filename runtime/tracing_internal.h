@@ -228,7 +228,7 @@ struct weft_tracing_module *weft_tracing_came_back(struct weft_tracing_module *m
 void weft_tracing_describe(struct weft_tracing_module *module, uint32_t function);
 void weft_tracing_name(const struct weft_tracing_function *function, const char **name, size_t *size, const char **symbol, size_t *symbol_size);
 uint32_t weft_tracing_function_at(uintptr_t address);
-int weft_tracing_matches(const char *patterns, const struct weft_tracing_function *function);
+int weft_tracing_matches(const char *patterns, const struct weft_tracing_module *module, const struct weft_tracing_function *function);
 void weft_tracing_write_metadata(uint32_t type, const void *head, size_t head_size, const char *const *texts, const size_t *sizes, unsigned count);
 
 // tracing_patch.c

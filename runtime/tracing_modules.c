@@ -444,8 +444,18 @@ static size_t without_arguments(const char *name, size_t size)
     return size;
 }
 
-/// Whether one of the patterns, separated by commas outside brackets, fits the function's name or symbol.
-int weft_tracing_matches(const char *patterns, const struct weft_tracing_function *function)
+/// `@GLOB`: whether the module's path or file name fits.
+static int is_module(const struct weft_tracing_module *module, const char *pattern, size_t size)
+{
+    const char *path = module->path ? module->path : "", *file = path;
+    for (const char *at = path; *at; at++)
+        if (*at == '/')
+            file = at + 1;
+    return glob(pattern, size, path, text_length(path)) || glob(pattern, size, file, text_length(file));
+}
+
+/// Whether one of the patterns, separated by commas outside brackets, fits the function's name or symbol, or its module.
+int weft_tracing_matches(const char *patterns, const struct weft_tracing_module *module, const struct weft_tracing_function *function)
 {
     const char *name, *symbol;
     size_t size, symbol_size;
@@ -455,6 +465,8 @@ int weft_tracing_matches(const char *patterns, const struct weft_tracing_functio
         size_t length = 0;
         for (int depth = 0; patterns[length] && (patterns[length] != ',' || depth > 0); length++)
             depth += patterns[length] == '(' || patterns[length] == '<' || patterns[length] == '[' ? 1 : patterns[length] == ')' || patterns[length] == '>' || patterns[length] == ']' ? -1 : 0;
+        if (length && patterns[0] == '@' && is_module(module, patterns + 1, length - 1))
+            return 1;
         if (length && (glob(patterns, length, name, size) || glob(patterns, length, name, bare) || glob(patterns, length, symbol, symbol_size)))
             return 1;
         patterns += length + (patterns[length] == ',');

@@ -38,7 +38,7 @@ struct weft_tracing_name {
 
 /// Switches functions on in the running program and starts recording if nothing is being recorded yet.
 /// @param globs patterns separated by commas (`*`, `?`), compared with the function's name as people write it and with its
-///        symbol; NULL: every function, also of shared objects that are loaded later
+///        symbol; `@GLOB` is every function of the modules whose path or file name it fits; NULL: every function, also of shared objects that are loaded later
 /// @return the number of functions that were off or had another clock, or a negative errno value: -EDEADLK in a signal
 ///         handler that has interrupted the same, -EACCES where the system forbids writable code
 long weft_tracing_on(const char *globs, enum weft_tracing_clock clock);

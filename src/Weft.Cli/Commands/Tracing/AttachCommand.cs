@@ -9,7 +9,7 @@ namespace Weft.Cli.Commands.Tracing;
 internal static class AttachCommand
 {
     private const string Help = """
-        on [GLOB,...]     switch functions on (all); then calls are recorded
+        on [GLOB,...]     switch functions on (all); then calls are recorded. @GLOB: those of a module
         off [GLOB,...]    switch functions off (all)
         list [GLOB]       show functions and whether they are on
         top [SECONDS]     show the busiest functions of the last second, again and again until Enter is pressed
@@ -113,7 +113,9 @@ internal static class AttachCommand
                 : $"no traced function matches '{globs}'; 'list' shows them (small functions are only there when the program was built with --tracing-threshold 1)");
         }
 
-        private static bool Matches(Glob glob, TraceFunction function) => glob.Matches(function.Name) || glob.Matches(function.Symbol) || glob.Matches(FunctionNames.Plain(function.Name));
+        private static bool Matches(Glob glob, TraceFunction function) =>
+            glob.ToString() is ['@', .. var module] ? function.Module is { } of && new Glob(module) is var name && (name.Matches(of.Path) || name.Matches(Path.GetFileName(of.Path)))
+            : glob.Matches(function.Name) || glob.Matches(function.Symbol) || glob.Matches(FunctionNames.Plain(function.Name));
 
         private List<(TraceFunction Function, bool On)> Functions()
         {
