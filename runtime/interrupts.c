@@ -60,16 +60,8 @@ extern struct process __weft_interrupts_process_v1;
 #define FRESH 0x80000000u // the flag of a thread that has not passed a probe yet
 
 // A thread's first probe looks, so that a profile can begin there: no units are left, the flag is set, and the target is
-// reached. See metering.c for the sections.
-#ifdef __GLIBC__
-#define SHARED(symbol) ".globl " symbol "\n.type " symbol ", %gnu_unique_object\n"
-#else
-#define SHARED(symbol) ".weak " symbol "\n.type " symbol ", %object\n"
-#endif
-#define TEXT_OF(value) #value
-#define BYTES(value) TEXT_OF(value)
-
-__asm__(SHARED("__weft_interrupts_v1")
+// reached.
+__asm__(WEFT_SHARED("__weft_interrupts_v1")
         ".section .tdata.__weft_interrupts_v1, \"awTG\", %progbits, __weft_interrupts_v1, comdat\n"
         ".balign 64\n"
         "__weft_interrupts_v1:\n"
@@ -77,16 +69,16 @@ __asm__(SHARED("__weft_interrupts_v1")
         ".quad 0x80000000\n" // flag: FRESH
         ".quad 0\n"          // target
         ".quad 0\n"          // armed
-        ".zero " BYTES(STATE_BYTES) " - 32\n"
-        ".size __weft_interrupts_v1, " BYTES(STATE_BYTES) "\n"
+        ".zero " WEFT_TEXT(STATE_BYTES) " - 32\n"
+        ".size __weft_interrupts_v1, " WEFT_TEXT(STATE_BYTES) "\n"
         ".text\n");
 
-__asm__(SHARED("__weft_interrupts_process_v1")
+__asm__(WEFT_SHARED("__weft_interrupts_process_v1")
         ".section .bss.__weft_interrupts_process_v1, \"awG\", %nobits, __weft_interrupts_process_v1, comdat\n"
         ".balign 64\n"
         "__weft_interrupts_process_v1:\n"
-        ".zero " BYTES(PROCESS_BYTES) "\n"
-        ".size __weft_interrupts_process_v1, " BYTES(PROCESS_BYTES) "\n"
+        ".zero " WEFT_TEXT(PROCESS_BYTES) "\n"
+        ".size __weft_interrupts_process_v1, " WEFT_TEXT(PROCESS_BYTES) "\n"
         ".text\n");
 
 // ---- The way in from a probe: keeps what preserve_most promises, and lets unwinders pass ----

@@ -120,31 +120,21 @@ extern struct process __weft_metering_process_v1;
 
 __attribute__((visibility("hidden"))) void weft_metering_install_hooks(void);
 
-// C cannot say gnu_unique_object. Section groups, so that two copies in one link are one. A libc without unique symbols
-// gets weak ones: one per process still, unless modules are loaded out of each other's sight.
-#ifdef __GLIBC__
-#define SHARED(symbol) ".globl " symbol "\n.type " symbol ", %gnu_unique_object\n"
-#else
-#define SHARED(symbol) ".weak " symbol "\n.type " symbol ", %object\n"
-#endif
-#define TEXT_OF(value) #value
-#define BYTES(value) TEXT_OF(value)
-
-__asm__(SHARED("__weft_metering_v1")
+__asm__(WEFT_SHARED("__weft_metering_v1")
         ".section .tbss.__weft_metering_v1, \"awTG\", %nobits, __weft_metering_v1, comdat\n"
         ".balign 16\n"
         "__weft_metering_v1:\n"
-        ".zero " BYTES(STATE_BYTES) "\n"
-        ".size __weft_metering_v1, " BYTES(STATE_BYTES) "\n"
+        ".zero " WEFT_TEXT(STATE_BYTES) "\n"
+        ".size __weft_metering_v1, " WEFT_TEXT(STATE_BYTES) "\n"
         ".text\n");
 
-__asm__(SHARED("__weft_metering_process_v1")
+__asm__(WEFT_SHARED("__weft_metering_process_v1")
         ".section .data.__weft_metering_process_v1, \"awG\", %progbits, __weft_metering_process_v1, comdat\n"
         ".balign 64\n"
         "__weft_metering_process_v1:\n"
         ".quad weft_metering_install_hooks\n"
-        ".zero " BYTES(PROCESS_BYTES) " - 8\n"
-        ".size __weft_metering_process_v1, " BYTES(PROCESS_BYTES) "\n"
+        ".zero " WEFT_TEXT(PROCESS_BYTES) " - 8\n"
+        ".size __weft_metering_process_v1, " WEFT_TEXT(PROCESS_BYTES) "\n"
         ".text\n");
 
 // The section's bounds in this module; both are 0 in a module without woven functions.

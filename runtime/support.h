@@ -17,6 +17,19 @@
 
 #define WEFT_WEAK __attribute__((weak))
 
+/// For an `__asm__` that defines an object which a process has once, whatever module it is found in: the symbol's binding
+/// and type. C cannot say gnu_unique_object. Put the object into a section group, so that two copies in one link are one. A
+/// libc without unique symbols gets weak ones: one per process still, unless modules are loaded out of each other's sight.
+#ifdef __GLIBC__
+#define WEFT_SHARED(symbol) ".globl " symbol "\n.type " symbol ", %gnu_unique_object\n"
+#else
+#define WEFT_SHARED(symbol) ".weak " symbol "\n.type " symbol ", %object\n"
+#endif
+
+/// A macro's value as text, for such an `__asm__`.
+#define WEFT_TEXT(value) WEFT_TEXT_OF(value)
+#define WEFT_TEXT_OF(value) #value
+
 #pragma GCC visibility push(hidden)
 
 // ---- Messages ----

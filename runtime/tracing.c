@@ -14,16 +14,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#ifdef __GLIBC__
-#define SHARED(symbol) ".globl " symbol "\n.type " symbol ", %gnu_unique_object\n"
-#else
-#define SHARED(symbol) ".weak " symbol "\n.type " symbol ", %object\n"
-#endif
-#define TEXT_OF(value) #value
-#define BYTES(value) TEXT_OF(value)
-
 // struct weft_tracing_thread with `high` at UINT32_MAX.
-__asm__(SHARED("__weft_tracing_v1")
+__asm__(WEFT_SHARED("__weft_tracing_v1")
         ".section .tdata.__weft_tracing_v1, \"awTG\", %progbits, __weft_tracing_v1, comdat\n"
         ".balign 64\n"
         "__weft_tracing_v1:\n"
@@ -31,12 +23,12 @@ __asm__(SHARED("__weft_tracing_v1")
         ".size __weft_tracing_v1, 64\n"
         ".text\n");
 
-__asm__(SHARED("__weft_tracing_process_v1")
+__asm__(WEFT_SHARED("__weft_tracing_process_v1")
         ".section .bss.__weft_tracing_process_v1, \"awG\", %nobits, __weft_tracing_process_v1, comdat\n"
         ".balign 64\n"
         "__weft_tracing_process_v1:\n"
-        ".zero " BYTES(PROCESS_BYTES) "\n"
-        ".size __weft_tracing_process_v1, " BYTES(PROCESS_BYTES) "\n"
+        ".zero " WEFT_TEXT(PROCESS_BYTES) "\n"
+        ".size __weft_tracing_process_v1, " WEFT_TEXT(PROCESS_BYTES) "\n"
         ".text\n");
 
 extern const char __start_weft_trc_sleds[] __attribute__((weak, visibility("hidden")));
@@ -270,7 +262,7 @@ uint32_t weft_tracing_served(uint32_t clock)
 {
     if (clock == WEFT_TRACING_COARSE && process->clock_kind == 1)
         start_ticking();
-    int indirect = process->filters.active || process->values || process->handlers[0] || (process->clock_kind == 2 && clock != WEFT_TRACING_UNTIMED);
+    int indirect = process->filters.active || process->values || process->handler || (process->clock_kind == 2 && clock != WEFT_TRACING_UNTIMED);
     return indirect ? WEFT_TRACING_CALLED : clock;
 }
 
@@ -618,7 +610,7 @@ static void filtered_exit(uint32_t word, const struct weft_tracing_registers *re
 void weft_tracing_called(uint32_t word, struct weft_tracing_registers *registers)
 {
     uint32_t kind = word & 3, id = word >> WEFT_TRACING_ID_SHIFT;
-    void *handler = __atomic_load_n(&process->handlers[0], __ATOMIC_ACQUIRE);
+    void *handler = __atomic_load_n(&process->handler, __ATOMIC_ACQUIRE);
 #if defined(__x86_64__)
     if (kind == WEFT_TRACING_EXIT)
         registers->stack -= 8; // exits jump to the trampoline, entries and tail exits call it

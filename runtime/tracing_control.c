@@ -323,6 +323,5 @@ void weft_tracing_listen(void)
 {
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
-    process->control_signal = SIGURG;
     sigaction(SIGURG, &action, &previous);
 }

@@ -58,8 +58,6 @@ extern __thread struct weft_tracing_thread __weft_tracing_v1 __attribute__((visi
 
 // ---- Functions and modules ----
 
-enum { OFF, ON, DESCRIBED = 2 };
-
 struct weft_tracing_function {
     uint32_t first_sled;
     uint32_t sleds;
@@ -177,12 +175,11 @@ struct weft_tracing_process {
     uint64_t cost; ///< ticks an event
     struct weft_tracing_filters filters;
     uint32_t values; ///< arguments and results are recorded
-    uint32_t control_signal;
     uint32_t adaptive; ///< percent, or 0
     void *hot;         ///< of tracing_adaptive.c
     uint64_t page;     ///< bytes
     uint32_t switched_on; ///< functions, ever
-    void *handlers[6]; ///< __xray_set_handler() and its like
+    void *handler; ///< of __xray_set_handler()
 };
 
 _Static_assert(sizeof(struct weft_tracing_process) <= PROCESS_BYTES, "the shared object has outgrown its reserve");

@@ -42,7 +42,7 @@ EXPORT void __xray_init(void) {}
 
 EXPORT int __xray_set_handler(void (*handler)(int32_t, int))
 {
-    __atomic_store_n(&process->handlers[0], (void *)handler, __ATOMIC_RELEASE);
+    __atomic_store_n(&process->handler, (void *)handler, __ATOMIC_RELEASE);
     return 1;
 }
 

@@ -21,8 +21,7 @@ internal static class AttachCommand
     public static Command Create()
     {
         var who = new Argument<string>("PROCESS") { Description = "Its id, or its name if it is the only one" };
-        var commands = new Argument<string[]>("COMMAND") { Description = "What to do, separated by commas' spaces: 'on parse*' 'top 5'; none: ask", Arity = ArgumentArity.ZeroOrMore };
-        commands.Description = "What to do, each in quotes: 'on parse*' 'top 5' snapshot [default: ask, or read standard input]";
+        var commands = new Argument<string[]>("COMMAND") { Description = "What to do, each in quotes: 'on parse*' 'top 5' snapshot [default: ask, or read standard input]", Arity = ArgumentArity.ZeroOrMore };
         var ring = new Option<string>("--ring") { HelpName = "SIZE", Description = "What to keep of each thread, when nothing is being recorded yet", DefaultValueFactory = _ => "16M" };
         var command = new Command("attach", "Switch functions of a running program on and off, and look at what they do.") { who, commands, ring };
         command.SetAction(parsed =>
