@@ -66,21 +66,32 @@ static int is_text(const char *a, const char *b)
     return *a == *b;
 }
 
-/// A number with a unit: bytes with K, M, G; or ns, us, ms, s. UINT64_MAX when it is not one.
-static uint64_t quantity(const char *text)
+/// Whether the text up to `end` is all of `word`.
+static int is_word(const char *text, const char *end, const char *word)
+{
+    while (text < end && *text == *word)
+        text++, word++;
+    return text == end && !*word;
+}
+
+/// A number with a unit, up to `end`: bytes with K, M, G; or ns, us, ms, s. UINT64_MAX when it is not one.
+static uint64_t quantity(const char *text, const char *end)
 {
     static const struct {
         const char *unit;
         uint64_t factor;
     } units[] = {{"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
-    uint64_t number = 0;
+    uint64_t number = 0, parts = 1;
+    int pointed = 0;
     const char *at = text;
-    for (; *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
+    for (; at < end && ((*at >= '0' && *at <= '9') || (*at == '.' && !pointed && at > text)); at++)
+        if (*at == '.')
+            pointed = 1;
+        else if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number) || (pointed && __builtin_mul_overflow(parts, 10, &parts)))
             return UINT64_MAX;
     for (unsigned i = 0; at > text && i < sizeof units / sizeof *units; i++)
-        if (is_text(at, units[i].unit) && !__builtin_mul_overflow(number, units[i].factor, &number))
-            return number;
+        if (is_word(at, end, units[i].unit) && !__builtin_mul_overflow(number, units[i].factor, &number))
+            return number / parts;
     return UINT64_MAX;
 }
 
@@ -89,7 +100,7 @@ static uint64_t numeric(const char *name, uint64_t otherwise)
     const char *text = weft_setting(name);
     if (!text)
         return otherwise;
-    uint64_t number = quantity(text);
+    uint64_t number = quantity(text, text + text_length(text));
     if (number != UINT64_MAX)
         return number;
     const char *texts[] = {name, "='", text, "' is not a number: ignored", NULL};
@@ -112,6 +123,13 @@ static void copy_text(char *to, size_t size, const char *from, const char *what)
     }
     copy_bytes(to, from, length);
     to[length] = '\0';
+}
+
+/// Patterns. Whether there are any.
+static int copy_setting(char to[PATTERNS], const char *name)
+{
+    copy_text(to, PATTERNS, weft_setting(name), name);
+    return to[0] != '\0';
 }
 
 static void name_program(void)
@@ -144,6 +162,27 @@ static int name_file(void)
         file = given;
     }
     return weft_absolute_path(process->tables->file_pattern, sizeof process->tables->file_pattern, file);
+}
+
+/// `FROM~TO`, either of which may be missing.
+static void range_setting(void)
+{
+    struct weft_tracing_filters *filters = &process->filters;
+    const char *text = weft_setting("WEFT_TRACING_RANGE"), *middle = text;
+    filters->until = UINT64_MAX;
+    if (!text)
+        return;
+    while (*middle && *middle != '~')
+        middle++;
+    uint64_t from = middle == text ? 0 : quantity(text, middle);
+    uint64_t until = !*middle ? 0 : !middle[1] ? UINT64_MAX - 1 : quantity(middle + 1, middle + text_length(middle));
+    if (from == UINT64_MAX || until == UINT64_MAX || until < from || from > UINT64_MAX / 2) {
+        complain("WEFT_TRACING_RANGE='", text, "' is not a range such as 500ms~2s, 5s~ or ~1s: ignored");
+        return;
+    }
+    filters->from = from;
+    filters->until = until > UINT64_MAX / 2 ? UINT64_MAX : until;
+    filters->range = BEFORE_RANGE;
 }
 
 static uint32_t clock_setting(void)
@@ -238,23 +277,28 @@ static void *tick(void *unused)
     return NULL;
 }
 
-static void start_ticking(void)
+static void start_thread(void *(*body)(void *), const char *otherwise)
 {
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, saved;
-    if (process->ticking)
-        return;
-    process->tick = weft_tracing_clock();
-    process->ticking = 1;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &saved);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attributes, tick, NULL) != 0)
-        complain("no thread for the coarse clock: it stands still", "", "");
+    if (pthread_create(&thread, &attributes, body, NULL) != 0)
+        complain(otherwise, "", "");
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &saved, NULL);
+}
+
+static void start_ticking(void)
+{
+    if (process->ticking)
+        return;
+    process->tick = weft_tracing_clock();
+    process->ticking = 1;
+    start_thread(tick, "no thread for the coarse clock: it stands still");
 }
 
 /// The clock that a request for `clock` gets here.
@@ -341,9 +385,12 @@ static const char *set_or_null(const char *text)
     return text[0] ? text : NULL;
 }
 
+/// As the environment says.
 static void switch_new(struct weft_tracing_module *module)
 {
-    long changed = switch_module(module, set_or_null(process->tables->only), set_or_null(process->tables->never), 1, weft_tracing_served(process->default_clock));
+    long changed = -weft_tracing_load(module);
+    if (changed == 0 && (!process->tables->only_modules[0] || weft_tracing_is_module(module, process->tables->only_modules)))
+        changed = switch_module(module, set_or_null(process->tables->only), set_or_null(process->tables->hide), 1, weft_tracing_served(process->default_clock));
     if (changed < 0)
         complain_of("functions cannot be switched on", (int)-changed);
 }
@@ -355,15 +402,75 @@ static void describe_all(struct weft_tracing_module *module)
         weft_tracing_describe(module, i);
 }
 
+/// Whether the environment asked for a trace.
+static int should_have_recorded(void)
+{
+    return process->recording && (process->prepared == 2 || process->filters.range == BEFORE_RANGE || process->filters.range == AFTER_RANGE);
+}
+
 /// Why there is nothing to see, when there is not.
 static void explain_nothing(void)
 {
     if (process->switched_on)
         return;
-    if (!process->next_id)
+    if (process->filters.range == BEFORE_RANGE)
+        complain("the program has ended before WEFT_TRACING_RANGE began: nothing is recorded", "", "");
+    else if (!process->next_id)
         complain("no function of this program can be traced: its functions are all below the threshold of --tracing-threshold (200 instructions, or a loop); build with --tracing-threshold 1 for every function", "", "");
     else
-        complain("no function matches WEFT_TRACING_FILTER='", process->tables->only, "' (and is not excluded): nothing is recorded; 'weft tracing functions' lists those that there are");
+        complain("no function matches WEFT_TRACING_ONLY='", process->tables->only, "' (and is not hidden): nothing is recorded; 'weft tracing functions' lists those that there are");
+}
+
+// ---- The range of time ----
+
+static void sleep_until(uint64_t nanoseconds)
+{
+    uint64_t at = process->started_monotonic + nanoseconds;
+    struct timespec when = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
+    while (raw_syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) == -EINTR)
+        ;
+}
+
+/// Functions are off outside the range: the program runs at full speed until then, and afterwards.
+static void enter_range(void)
+{
+    if (weft_lock(&process->lock) != 0)
+        return;
+    process->filters.range = IN_RANGE;
+    process->prepared = 2;
+    for (uint32_t i = 0; i < process->module_count; i++)
+        switch_new(&process->tables->modules[i]);
+    weft_unlock(&process->lock);
+}
+
+static void leave_range(void)
+{
+    if (weft_lock(&process->lock) != 0)
+        return;
+    process->filters.range = AFTER_RANGE;
+    process->prepared = 1;
+    switch_all(NULL, NULL, 0, 0);
+    weft_unlock(&process->lock);
+}
+
+static void *keep_range(void *unused)
+{
+    (void)unused;
+    pthread_setname_np(pthread_self(), "weft-range");
+    sleep_until(process->filters.from);
+    if (process->filters.range == BEFORE_RANGE)
+        enter_range();
+    if (process->filters.until == UINT64_MAX)
+        return NULL;
+    sleep_until(process->filters.until);
+    leave_range();
+    return NULL;
+}
+
+static void start_range(void)
+{
+    if (process->filters.range == BEFORE_RANGE || process->filters.range == IN_RANGE)
+        start_thread(keep_range, "no thread for WEFT_TRACING_RANGE: nothing is recorded");
 }
 
 // ---- Modules ----
@@ -380,13 +487,19 @@ static void read_settings(void)
     process->ring = ring ? (ring < 2 * BLOCK ? 2 * BLOCK : ring + BLOCK - 1) & ~(BLOCK - 1) : 0;
     process->filters.depth = (uint32_t)numeric("WEFT_TRACING_DEPTH", 0);
     process->filters.min_duration = numeric("WEFT_TRACING_MIN_DURATION", 0);
-    process->filters.active = process->filters.depth || process->filters.min_duration;
+    process->filters.threads = copy_setting(process->tables->threads, "WEFT_TRACING_THREADS");
+    process->filters.patterns = (copy_setting(process->tables->filter, "WEFT_TRACING_FILTER") ? FILTERED_FUNCTION : 0) |
+        (copy_setting(process->tables->notrace, "WEFT_TRACING_NOTRACE") ? EXCLUDED_FUNCTION : 0) |
+        (copy_setting(process->tables->callers, "WEFT_TRACING_CALLERS") ? REACHED_FUNCTION : 0);
+    process->filters.active = process->filters.depth || process->filters.min_duration || process->filters.patterns;
+    range_setting();
     process->page = (uint64_t)sysconf(_SC_PAGESIZE);
     process->adaptive = (uint32_t)numeric("WEFT_TRACING_ADAPTIVE", 0);
     process->values = (uint32_t)truth("WEFT_TRACING_ARGS");
     process->default_clock = clock_setting();
-    copy_text(process->tables->only, sizeof process->tables->only, weft_setting("WEFT_TRACING_FILTER"), "WEFT_TRACING_FILTER");
-    copy_text(process->tables->never, sizeof process->tables->never, weft_setting("WEFT_TRACING_NOTRACE"), "WEFT_TRACING_NOTRACE");
+    copy_setting(process->tables->only, "WEFT_TRACING_ONLY");
+    copy_setting(process->tables->hide, "WEFT_TRACING_HIDE");
+    copy_setting(process->tables->only_modules, "WEFT_TRACING_MODULE");
     name_program();
     int error = name_file();
     if (error)
@@ -414,6 +527,8 @@ static void after_fork_in_child(void)
         process->ticking = 0;
         start_ticking();
     }
+    if (process->recording)
+        start_range();
     self->buffer = NULL;
     self->cursor = NULL;
     self->high = UINT32_MAX;
@@ -431,10 +546,14 @@ static void prepare(void)
         complain("WEFT_TRACING='", setting, "' is neither on nor off: off it is");
     if (!(setting && is_text(setting, "off")))
         weft_tracing_listen();
-    if (truth("WEFT_TRACING"))
-        process->prepared = begin_recording_loudly() == 0 ? 2 : 1;
-    else
-        process->prepared = 1;
+    process->prepared = 1;
+    if (!truth("WEFT_TRACING") || begin_recording_loudly() != 0)
+        return;
+    if (process->filters.range == BEFORE_RANGE && !process->filters.from)
+        process->filters.range = IN_RANGE;
+    if (process->filters.range != BEFORE_RANGE)
+        process->prepared = 2;
+    start_range();
 }
 
 /// Runs before the constructors of the program.
@@ -473,158 +592,17 @@ __attribute__((destructor(101))) static void leave_module(void)
 {
     if (!own || weft_lock(&process->lock) != 0)
         return;
-    if (process->prepared == 2 && process->recording && !process->switched_on)
+    if (should_have_recorded() && !process->switched_on)
         describe_all(own);
     if (own->file)
         munmap((void *)own->file, own->file_size);
     own->gone = 1;
     if (own == process->tables->modules) {
-        if (process->prepared == 2 && process->recording)
+        if (should_have_recorded())
             explain_nothing();
         end_recording();
     }
     weft_unlock(&process->lock);
-}
-
-// ---- Events that go through C: filters, values, handlers ----
-
-struct shadow {
-    uint64_t stack, clock;
-    char *place; ///< behind the entry's record
-    uint32_t id, shown;
-    size_t size; ///< of the entry's record
-};
-
-#define SHADOWS 4096u
-
-struct shadows {
-    uint32_t count;
-    struct shadow frames[SHADOWS];
-};
-
-/// Lives as long as the thread's buffer, which the next thread takes over.
-static struct shadows *own_shadows(void)
-{
-    if (!self->shadows)
-        self->shadows = weft_tracing_shadows(sizeof *self->shadows);
-    return self->shadows;
-}
-
-static unsigned collect_values(uint32_t types, uint32_t kind, const struct weft_tracing_registers *registers, uint64_t *values)
-{
-    unsigned count = 0, general = 0, vector = 0;
-    if (kind == WEFT_TRACING_EXIT) {
-        uint32_t type = types & 15;
-        if (!type)
-            return 0;
-#if defined(__x86_64__)
-        values[0] = type >= 7 ? registers->vector[0][0] : registers->result;
-#else
-        values[0] = type >= 7 ? registers->vector[0][0] : registers->general[0];
-#endif
-        return 1;
-    }
-    for (types >>= 4; types & 15 && count < 7; types >>= 4)
-        if ((types & 15) >= 7 && vector < 8)
-            values[count++] = registers->vector[vector++][0];
-        else if ((types & 15) < 7 && general < sizeof registers->general / sizeof *registers->general)
-            values[count++] = registers->general[general++];
-        else
-            break;
-    return count;
-}
-
-static uint32_t types_of(uint32_t id)
-{
-    for (uint32_t i = 0; i < process->module_count; i++) {
-        const struct weft_tracing_module *module = &process->tables->modules[i];
-        if (id - module->first_id < module->function_count)
-            return module->gone ? 0 : module->functions[id - module->first_id].types;
-    }
-    return 0;
-}
-
-/// Returns the size of what it wrote.
-static size_t record(uint32_t word, const struct weft_tracing_registers *registers)
-{
-    uint64_t payload[2 + 7];
-    unsigned count = 0;
-    if (word & WEFT_TRACING_FRAMED)
-        payload[count++] = (uint64_t)(uint32_t)registers->stack << 32 | WEFT_TRACING_FRAME_WORD;
-    uint32_t kind = word & 3;
-    if (process->values && kind != WEFT_TRACING_TAIL_EXIT) {
-        unsigned values = collect_values(types_of(word >> WEFT_TRACING_ID_SHIFT), kind, registers, payload + count + 1);
-        if (values) {
-            payload[count] = (uint64_t)values << WEFT_TRACING_ARGUMENT_SHIFT | WEFT_TRACING_VALUES_RECORD << WEFT_TRACING_TYPE_SHIFT | WEFT_TRACING_OTHER;
-            count += 1 + values;
-        }
-    }
-    weft_tracing_put(word & ~(uint32_t)WEFT_TRACING_VARIANT, UINT32_MAX, payload, count);
-    return 8 + 8 * (size_t)count;
-}
-
-/// Forgets the calls that are no longer on the stack: a call is when its frame lies above.
-static void drop_dead(struct shadows *stack, uint64_t at)
-{
-    while (stack->count && stack->frames[(stack->count - 1) % SHADOWS].stack <= at)
-        stack->count--;
-}
-
-static void filtered_entry(uint32_t word, const struct weft_tracing_registers *registers)
-{
-    struct shadows *stack = own_shadows();
-    if (!stack)
-        return;
-    drop_dead(stack, registers->stack);
-    uint32_t limit = process->filters.depth;
-    struct shadow *frame = &stack->frames[stack->count++ % SHADOWS];
-    *frame = (struct shadow){.stack = registers->stack, .clock = weft_tracing_clock(), .id = word >> WEFT_TRACING_ID_SHIFT, .shown = !limit || stack->count <= limit};
-    if (!frame->shown)
-        return;
-    frame->size = record(word, registers);
-    frame->place = self->cursor;
-}
-
-static void filtered_exit(uint32_t word, const struct weft_tracing_registers *registers)
-{
-    struct shadows *stack = own_shadows();
-    // Where the call's frame was: above the return address, for a tail exit too.
-    if (!stack || !stack->count)
-        return;
-    struct shadow frame = stack->frames[(stack->count - 1) % SHADOWS];
-    if (frame.id != word >> WEFT_TRACING_ID_SHIFT) {
-        drop_dead(stack, registers->stack - 1);
-        if (!stack->count || stack->frames[(stack->count - 1) % SHADOWS].id != word >> WEFT_TRACING_ID_SHIFT)
-            return;
-        frame = stack->frames[(stack->count - 1) % SHADOWS];
-    }
-    stack->count--;
-    if (!frame.shown)
-        return;
-    uint64_t shortest = process->filters.min_duration;
-    uint64_t nanoseconds = (uint64_t)((unsigned __int128)(weft_tracing_clock() - frame.clock) * 1000000000u / process->frequency);
-    if (!(shortest && nanoseconds < shortest && weft_tracing_take_back(frame.place, frame.size)))
-        record(word, registers);
-}
-
-void weft_tracing_called(uint32_t word, struct weft_tracing_registers *registers)
-{
-    uint32_t kind = word & 3, id = word >> WEFT_TRACING_ID_SHIFT;
-    void *handler = __atomic_load_n(&process->handler, __ATOMIC_ACQUIRE);
-#if defined(__x86_64__)
-    if (kind == WEFT_TRACING_EXIT)
-        registers->stack -= 8; // exits jump to the trampoline, entries and tail exits call it
-#endif
-    if (handler)
-        ((void (*)(int32_t, int))handler)((int32_t)id, (int)kind);
-    if (!process->recording)
-        return;
-    if (!process->filters.active)
-        record(word, registers);
-    else if (kind == WEFT_TRACING_ENTRY)
-        filtered_entry(word, registers);
-    else
-        filtered_exit(word, registers);
 }
 
 // ---- The public interface ----
@@ -726,14 +704,14 @@ EXPORT void weft_tracing_begin(struct weft_tracing_name *name)
 {
     uint32_t id = weft_tracing_recording() ? id_of(name, 0) : 0;
     if (id)
-        weft_tracing_put(special(WEFT_TRACING_BEGIN_RECORD, id), UINT32_MAX, NULL, 0);
+        weft_tracing_put(special(WEFT_TRACING_BEGIN_RECORD, id), weft_tracing_clock(), NULL, 0);
 }
 
 EXPORT void weft_tracing_end(struct weft_tracing_name *name)
 {
     uint32_t id = weft_tracing_recording() ? id_of(name, 0) : 0;
     if (id)
-        weft_tracing_put(special(WEFT_TRACING_END_RECORD, id), UINT32_MAX, NULL, 0);
+        weft_tracing_put(special(WEFT_TRACING_END_RECORD, id), weft_tracing_clock(), NULL, 0);
 }
 
 EXPORT void weft_tracing_event(struct weft_tracing_name *type, const void *data, size_t size)
@@ -746,7 +724,7 @@ EXPORT void weft_tracing_event(struct weft_tracing_name *type, const void *data,
         size = WEFT_TRACING_EVENT_BYTES;
     payload[0] = id;
     copy_bytes(payload + 1, data, size);
-    weft_tracing_put(special(WEFT_TRACING_EVENT_RECORD, (uint32_t)size), UINT32_MAX, payload, 1 + (unsigned)(size + 7) / 8);
+    weft_tracing_put(special(WEFT_TRACING_EVENT_RECORD, (uint32_t)size), weft_tracing_clock(), payload, 1 + (unsigned)(size + 7) / 8);
 }
 
 // What `__weft_tracing_always()` in a function's body means is settled when it is compiled; calls that were not woven do nothing.

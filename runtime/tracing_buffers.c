@@ -347,6 +347,16 @@ void weft_tracing_own_file(void)
 
 // ---- Buffers ----
 
+/// Whether what the calling thread does is not wanted. It may get its name at any time.
+static int is_excluded(pid_t id)
+{
+    char name[16] = {0}, number[24];
+    if (!process->filters.threads)
+        return 0;
+    raw_syscall(SYS_prctl, PR_GET_NAME, name);
+    return !weft_tracing_is_among(name, process->tables->threads) && !weft_tracing_is_among(weft_tracing_digits(number, (uint64_t)id), process->tables->threads);
+}
+
 static struct weft_tracing_buffer *new_buffer(void)
 {
     if (!process->pool || process->pool == process->pool_end) {
@@ -378,6 +388,7 @@ static int map_extent(struct weft_tracing_buffer *buffer, size_t size, int descr
     return 0;
 }
 
+/// Maps the next piece of the file, or memory when there is none or the thread is excluded.
 static void next_extent(struct weft_tracing_buffer *buffer)
 {
     size_t size = process->ring ? process->ring : buffer->base && !buffer->discards ? buffer->size * 2 : BLOCK;
@@ -385,8 +396,9 @@ static void next_extent(struct weft_tracing_buffer *buffer)
         size = LARGEST_EXTENT;
     uint64_t offset = 0;
     lock();
-    int error = process->recording ? take(size, &offset) : -EIO;
-    if (error && size > BLOCK && process->recording)
+    int wanted = process->recording && !buffer->excluded;
+    int error = wanted ? take(size, &offset) : -EIO;
+    if (error && size > BLOCK && wanted)
         error = take(size = BLOCK, &offset);
     unlock();
     if (!error && map_extent(buffer, size, process->descriptor, offset) == 0)
@@ -403,12 +415,13 @@ static void next_extent(struct weft_tracing_buffer *buffer)
 /// The buffer of a thread that is gone, if one comes up within a few looks; its block ends where it stopped.
 static struct weft_tracing_buffer *recycled(pid_t id)
 {
+    uint32_t excluded = (uint32_t)is_excluded(id);
     for (int looks = 0; looks < 4; looks++) {
         struct weft_tracing_buffer *buffer = process->recycle ? process->recycle : process->buffers;
         if (!buffer)
             return NULL;
         process->recycle = buffer->next;
-        if (!buffer->discards && (buffer->owner == id || raw_syscall(SYS_tgkill, process->pid, buffer->owner, 0) == -ESRCH)) {
+        if ((buffer->excluded ? excluded : !buffer->discards && !excluded) && (buffer->owner == id || raw_syscall(SYS_tgkill, process->pid, buffer->owner, 0) == -ESRCH)) {
             buffer->owner = id;
             return buffer;
         }
@@ -434,6 +447,8 @@ static void begin_block(struct weft_tracing_buffer *buffer, uint64_t clock)
 static void finish_block(struct weft_tracing_buffer *buffer, uint64_t clock)
 {
     struct block_header *header = (struct block_header *)buffer->block;
+    if (buffer->excluded)
+        return;
     if (process->adaptive && clock > header->clock)
         weft_tracing_adapt(buffer->block, clock - header->clock);
     if (!buffer->discards) {
@@ -459,7 +474,9 @@ static void retire(struct weft_tracing_buffer *buffer, char *mapping, size_t siz
 
 static void choose_block(struct weft_tracing_buffer *buffer)
 {
-    int kept = buffer->base && !buffer->discards;
+    buffer->excluded = (uint32_t)is_excluded(buffer->owner);
+    buffer->passed = buffer->excluded ? buffer->passed + 1 : 0;
+    int kept = buffer->base && !buffer->discards && !buffer->excluded;
     if (kept && buffer->block + BLOCK < buffer->base + buffer->size) {
         buffer->block += BLOCK;
     } else if (kept && process->ring) {
@@ -469,6 +486,13 @@ static void choose_block(struct weft_tracing_buffer *buffer)
         next_extent(buffer);
         buffer->block = buffer->base;
     }
+}
+
+/// Where an excluded thread begins in its block: it is to be looked at again soon, and later less often.
+static char *short_of_end(const struct weft_tracing_buffer *buffer)
+{
+    size_t left = buffer->passed < 10 ? (size_t)64 << buffer->passed : BLOCK - BLOCK_HEADER;
+    return buffer->block + BLOCK - left;
 }
 
 /// Moves on to the next block, wherever that is, and takes `count` bytes of records along that signal handlers have left
@@ -492,7 +516,10 @@ static char *next_block(struct weft_tracing_buffer *buffer, uint64_t clock, size
         store(first, other(WEFT_TRACING_LOST_RECORD, 0), buffer->lost);
         buffer->lost = 0;
     }
-    begin_block(buffer, clock);
+    if (!buffer->excluded)
+        begin_block(buffer, clock);
+    else if (!room && !count)
+        to = short_of_end(buffer);
     if (mapping && mapping != buffer->mapping)
         retire(buffer, mapping, mapping_size);
     if ((buffer->sequence & 15) == 1)
@@ -523,6 +550,8 @@ static size_t size_of(const char *record)
 /// have a thread for each request.
 static void give_back(struct weft_tracing_buffer *buffer)
 {
+    if (buffer->discards)
+        return;
     char *end = buffer->block + BLOCK, *at = buffer->block + BLOCK_HEADER;
     while (at < end && *(uint64_t *)at)
         at += size_of(at);
@@ -554,6 +583,7 @@ static void attach(uint64_t clock)
         buffer->thread = ++process->threads;
         buffer->sequence = 0;
         buffer->lost = 0;
+        buffer->passed = 0;
     }
     unlock();
     if (!buffer)
@@ -639,6 +669,8 @@ static char *take_room(size_t size, uint64_t clock)
     if (place < buffer->block + BLOCK_HEADER || left > BLOCK - BLOCK_HEADER || left < size) {
         close_block(buffer, place, clock);
         place = next_block(buffer, clock, 0, NULL, 0);
+        if (place + size > buffer->block + BLOCK) // short_of_end()
+            place = buffer->block + BLOCK_HEADER;
     }
     self->cursor = place + size;
     return place;
@@ -708,26 +740,26 @@ static char *advance_cursor(size_t size)
 #endif
 }
 
-static void fill(char *place, uint32_t word, uint32_t second, const uint64_t *payload, unsigned count)
+static char *fill(char *place, uint32_t word, uint64_t clock, const uint64_t *payload, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         ((uint64_t *)place)[1 + i] = payload[i];
-    store(place, word, second);
+    store(place, word, (uint32_t)clock);
+    return place;
 }
 
-/// A record with its payload, from C. Where `second` is UINT32_MAX, the clock.
-void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count)
+/// A record with its payload, from C. Returns where it is; NULL when there is no memory for a buffer.
+char *weft_tracing_put(uint32_t word, uint64_t clock, const uint64_t *payload, unsigned count)
 {
-    uint64_t saved, clock = weft_tracing_clock();
+    uint64_t saved;
     size_t size = 8 + 8 * (size_t)count;
     char *place = NULL;
-    if (second == UINT32_MAX)
-        second = (uint32_t)clock;
+    self->latest = clock;
     if (self->buffer && self->high == (uint32_t)(clock >> 32)) {
         place = advance_cursor(size);
         size_t at = (uintptr_t)place & (BLOCK - 1);
         if (at && at + size <= BLOCK)
-            return fill(place, word, second, payload, count);
+            return fill(place, word, clock, payload, count);
     }
     block_signals(&saved);
     if (!self->buffer || self->high == UINT32_MAX)
@@ -735,9 +767,10 @@ void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, u
     if (self->buffer) {
         if (!place)
             turn_clock(clock);
-        fill(place ? room_across(place, size, clock) : take_room(size, clock), word, second, payload, count);
+        place = fill(place ? room_across(place, size, clock) : take_room(size, clock), word, clock, payload, count);
     }
     restore_signals(&saved);
+    return place;
 }
 
 /// Takes back the record that the thread wrote last, if nothing has been written behind it.

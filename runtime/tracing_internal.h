@@ -26,6 +26,7 @@
 #define IDS (1u << 27)
 #define METADATA_BLOCKS 1024u // 64 MB of names
 #define RETIRED 8u
+#define PATTERNS 2048 // bytes of a setting that is globs
 #define PROCESS_BYTES 1024 // the size is part of version 1 of the object
 
 #define EXPORT __attribute__((weak, visibility("default")))
@@ -50,8 +51,9 @@ struct weft_tracing_thread {
     uint32_t high; ///< upper half of the clock in effect; UINT32_MAX: the thread has no buffer yet
     uint32_t spare;
     struct weft_tracing_buffer *buffer;
-    struct shadows *shadows; ///< of tracing.c
-    uint64_t reserved[4];
+    struct shadows *shadows; ///< of tracing_called.c
+    uint64_t latest; ///< clock of what was last written by weft_tracing_put()
+    uint64_t reserved[3];
 };
 
 extern __thread struct weft_tracing_thread __weft_tracing_v1 __attribute__((visibility("default"), tls_model("initial-exec")));
@@ -62,7 +64,7 @@ struct weft_tracing_function {
     uint32_t first_sled;
     uint32_t sleds;
     uint32_t types;
-    uint8_t flags;  ///< FRAMED_FUNCTION, DESCRIBED_FUNCTION
+    uint8_t flags;  ///< FRAMED_FUNCTION...
     uint8_t clock;  ///< WEFT_TRACING_EXACT... while patched
     uint8_t patched;
     uint8_t spare;
@@ -70,7 +72,13 @@ struct weft_tracing_function {
     const char *symbol; ///< NUL-terminated, from the symbol table; NULL when there is none
 };
 
-enum { FRAMED_FUNCTION = 1, DESCRIBED_FUNCTION = 2 };
+enum {
+    FRAMED_FUNCTION = 1,
+    DESCRIBED_FUNCTION = 2,
+    FILTERED_FUNCTION = 4, ///< WEFT_TRACING_FILTER names it
+    EXCLUDED_FUNCTION = 8, ///< WEFT_TRACING_NOTRACE names it
+    REACHED_FUNCTION = 16, ///< WEFT_TRACING_CALLERS names it
+};
 
 struct weft_tracing_sled {
     char *address;
@@ -114,6 +122,8 @@ struct weft_tracing_buffer {
     pid_t owner;
     uint32_t thread; ///< index in the file
     uint32_t discards; ///< there is no file behind it: what is written is lost
+    uint32_t excluded; ///< the thread is not among WEFT_TRACING_THREADS: that is no loss
+    uint32_t passed; ///< blocks that it has filled so
     uint32_t lost;
     struct shadows *shadows; ///< of the thread that has the buffer
     struct {
@@ -124,14 +134,21 @@ struct weft_tracing_buffer {
 };
 
 struct weft_tracing_filters {
-    uint32_t active;
+    uint32_t active;       ///< events go through tracing_called.c
     uint32_t depth;        ///< 0: any
-    uint64_t min_duration; ///< in ticks
+    uint64_t min_duration; ///< in nanoseconds
+    uint32_t patterns;     ///< FILTERED_FUNCTION, EXCLUDED_FUNCTION, REACHED_FUNCTION: there are such
+    uint32_t threads;      ///< only some threads are recorded
+    uint64_t from, until;  ///< nanoseconds from the beginning; 0 and UINT64_MAX: all
+    uint32_t range;        ///< ALWAYS...
 };
+
+/// Where in the range of time that is recorded the process is.
+enum { ALWAYS, BEFORE_RANGE, IN_RANGE, AFTER_RANGE };
 
 /// Address space reserved once; pages come into being as they are touched.
 struct weft_tracing_tables {
-    char only[2048], never[2048];
+    char only[PATTERNS], only_modules[PATTERNS], hide[PATTERNS], filter[PATTERNS], notrace[PATTERNS], callers[PATTERNS], threads[PATTERNS];
     char file_pattern[PATH_MAX];
     char file_path[PATH_MAX];
     char program[256];
@@ -211,7 +228,7 @@ struct weft_tracing_registers {
 void weft_tracing_slow(uint32_t word, uint64_t clock, uint64_t stack, char *place);
 struct shadows *weft_tracing_shadows(size_t size);
 int weft_tracing_take_back(char *behind, size_t size);
-void weft_tracing_put(uint32_t word, uint32_t second, const uint64_t *payload, unsigned count);
+char *weft_tracing_put(uint32_t word, uint64_t clock, const uint64_t *payload, unsigned count);
 int weft_tracing_open_file(void);
 void weft_tracing_own_file(void);
 char *weft_tracing_map_block(uint64_t *offset);
@@ -226,6 +243,8 @@ void weft_tracing_describe(struct weft_tracing_module *module, uint32_t function
 void weft_tracing_name(const struct weft_tracing_function *function, const char **name, size_t *size, const char **symbol, size_t *symbol_size);
 uint32_t weft_tracing_function_at(uintptr_t address);
 int weft_tracing_matches(const char *patterns, const struct weft_tracing_module *module, const struct weft_tracing_function *function);
+int weft_tracing_is_among(const char *text, const char *patterns);
+int weft_tracing_is_module(const struct weft_tracing_module *module, const char *patterns);
 void weft_tracing_write_metadata(uint32_t type, const void *head, size_t head_size, const char *const *texts, const size_t *sizes, unsigned count);
 
 // tracing_patch.c
@@ -237,6 +256,9 @@ uint32_t weft_tracing_served(uint32_t clock);
 long weft_tracing_switch(const char *globs, int on, uint32_t clock);
 int weft_tracing_begin_recording(void);
 void weft_tracing_note(uint32_t function, const char *text);
+
+// tracing_called.c
+void weft_tracing_classify(struct weft_tracing_module *module);
 void weft_tracing_called(uint32_t word, struct weft_tracing_registers *registers);
 
 // tracing_adaptive.c

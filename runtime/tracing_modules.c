@@ -341,6 +341,7 @@ int weft_tracing_load(struct weft_tracing_module *module)
         map_file(module);
         name_functions(module);
     }
+    weft_tracing_classify(module);
     return 0;
 }
 
@@ -444,17 +445,47 @@ static size_t without_arguments(const char *name, size_t size)
     return size;
 }
 
-/// `@GLOB`: whether the module's path or file name fits.
-static int is_module(const struct weft_tracing_module *module, const char *pattern, size_t size)
+static size_t pattern_length(const char *patterns)
 {
-    const char *path = module->path ? module->path : "", *file = path;
-    for (const char *at = path; *at; at++)
-        if (*at == '/')
-            file = at + 1;
-    return glob(pattern, size, path, text_length(path)) || glob(pattern, size, file, text_length(file));
+    size_t length = 0;
+    for (int depth = 0; patterns[length] && (patterns[length] != ',' || depth > 0); length++)
+        depth += patterns[length] == '(' || patterns[length] == '<' || patterns[length] == '[' ? 1 : patterns[length] == ')' || patterns[length] == '>' || patterns[length] == ']' ? -1 : 0;
+    return length;
 }
 
-/// Whether one of the patterns, separated by commas outside brackets, fits the function's name or symbol, or its module.
+/// Whether one of the patterns fits the text. Touches no more than that: threads ask while they record.
+int weft_tracing_is_among(const char *text, const char *patterns)
+{
+    while (*patterns) {
+        size_t length = pattern_length(patterns);
+        if (length && glob(patterns, length, text, text_length(text)))
+            return 1;
+        patterns += length + (patterns[length] == ',');
+    }
+    return 0;
+}
+
+static const char *file_of(const struct weft_tracing_module *module)
+{
+    const char *file = module->path ? module->path : "";
+    for (const char *at = file; *at; at++)
+        if (*at == '/')
+            file = at + 1;
+    return file;
+}
+
+static int module_fits(const struct weft_tracing_module *module, const char *pattern, size_t size)
+{
+    return module->path && (glob(pattern, size, module->path, text_length(module->path)) || glob(pattern, size, file_of(module), text_length(file_of(module))));
+}
+
+/// Whether one of the patterns fits the module's path or file name.
+int weft_tracing_is_module(const struct weft_tracing_module *module, const char *patterns)
+{
+    return module->path && (weft_tracing_is_among(module->path, patterns) || weft_tracing_is_among(file_of(module), patterns));
+}
+
+/// Whether one of the patterns, separated by commas outside brackets, fits the function's name or symbol, or as `@GLOB` its module.
 int weft_tracing_matches(const char *patterns, const struct weft_tracing_module *module, const struct weft_tracing_function *function)
 {
     const char *name, *symbol;
@@ -462,10 +493,8 @@ int weft_tracing_matches(const char *patterns, const struct weft_tracing_module 
     weft_tracing_name(function, &name, &size, &symbol, &symbol_size);
     size_t bare = without_arguments(name, size);
     while (*patterns) {
-        size_t length = 0;
-        for (int depth = 0; patterns[length] && (patterns[length] != ',' || depth > 0); length++)
-            depth += patterns[length] == '(' || patterns[length] == '<' || patterns[length] == '[' ? 1 : patterns[length] == ')' || patterns[length] == '>' || patterns[length] == ']' ? -1 : 0;
-        if (length && patterns[0] == '@' && is_module(module, patterns + 1, length - 1))
+        size_t length = pattern_length(patterns);
+        if (length && patterns[0] == '@' && module_fits(module, patterns + 1, length - 1))
             return 1;
         if (length && (glob(patterns, length, name, size) || glob(patterns, length, name, bare) || glob(patterns, length, symbol, symbol_size)))
             return 1;

@@ -44,7 +44,7 @@ static void note_landing(struct _Unwind_Context *context)
     if (!next_get_cfa || !next_get_start)
         return;
     uint64_t payload[] = {(uint32_t)next_get_cfa(context), weft_tracing_function_at(next_get_start(context))};
-    weft_tracing_put(sizeof payload << WEFT_TRACING_ARGUMENT_SHIFT | WEFT_TRACING_LANDED_RECORD << WEFT_TRACING_TYPE_SHIFT | WEFT_TRACING_OTHER, UINT32_MAX, payload, 2);
+    weft_tracing_put(sizeof payload << WEFT_TRACING_ARGUMENT_SHIFT | WEFT_TRACING_LANDED_RECORD << WEFT_TRACING_TYPE_SHIFT | WEFT_TRACING_OTHER, weft_tracing_clock(), payload, 2);
 }
 
 EXPORT void _Unwind_SetIP(struct _Unwind_Context *context, uintptr_t address)

@@ -29,7 +29,7 @@ public sealed class TracingExamplesTests : IDisposable
     public void Every_call_span_and_event_of_the_orders_is_in_the_trace(params string[] options)
     {
         harness.Must(Harness.Weft, ["c++", "--with=tracing", "-Wall", "-Wextra", "-Werror", .. options, Orders, "-pthread", "-o", "woven"]);
-        var output = Record("-F", "shop::*,_ZN4shop*", harness.Path("woven"));
+        var output = Record("--only", "shop::*,_ZN4shop*", harness.Path("woven"));
         Assert.StartsWith("57 orders served, 3 refused: 55110 in all\nsee ", output, StringComparison.Ordinal);
 
         var calls = Calls();
@@ -63,7 +63,7 @@ public sealed class TracingExamplesTests : IDisposable
     public void Every_call_span_and_event_of_the_service_is_in_the_trace(string profile)
     {
         var program = Service(profile == "release" ? ["--release"] : []);
-        Assert.StartsWith("36 served, 11 unknown, 1 failed\nsee ", Record("-F", "tracing_rust::*", program), StringComparison.Ordinal);
+        Assert.StartsWith("36 served, 11 unknown, 1 failed\nsee ", Record("--only", "tracing_rust::*", program), StringComparison.Ordinal);
         AssertService();
     }
 

@@ -192,17 +192,17 @@ public sealed class TracingRuntimeTests : TracedPrograms
     public void Filters_choose_functions_and_say_when_there_is_none()
     {
         var program = Build("endings.c", "-O1", "-D_GNU_SOURCE");
-        Harness.Environment["WEFT_TRACING_FILTER"] = "l*f,say";
+        Harness.Environment["WEFT_TRACING_ONLY"] = "l*f,say";
         Record(program, "return", "10");
         Assert.Equal(["leaf", "say"], Counts(Trace).Keys.Order(StringComparer.Ordinal));
-        Harness.Environment["WEFT_TRACING_FILTER"] = null;
-        Harness.Environment["WEFT_TRACING_NOTRACE"] = "leaf,main";
+        Harness.Environment["WEFT_TRACING_ONLY"] = null;
+        Harness.Environment["WEFT_TRACING_HIDE"] = "leaf,main";
         Record(program, "return", "10");
         Assert.Equal("call say", Tree(Trace));
-        Harness.Environment["WEFT_TRACING_FILTER"] = "nothing*";
+        Harness.Environment["WEFT_TRACING_ONLY"] = "nothing*";
         var outcome = Record(program, "return", "10");
         Assert.Equal(3, outcome.ExitCode);
-        Assert.StartsWith("weft: tracing: no function matches WEFT_TRACING_FILTER='nothing*'", outcome.Errors, StringComparison.Ordinal);
+        Assert.StartsWith("weft: tracing: no function matches WEFT_TRACING_ONLY='nothing*'", outcome.Errors, StringComparison.Ordinal);
         Assert.Contains("leaf", Harness.RunWeft("tracing", "functions", Trace).Output, StringComparison.Ordinal);
     }
 

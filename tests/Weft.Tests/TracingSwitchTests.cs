@@ -49,10 +49,10 @@ public sealed partial class TracingSwitchTests : TracedPrograms
         Harness.Write("m.c", "int in_library(int); __attribute__((noinline)) int in_program(int n) { return in_library(n) + 1; } int main(void) { return in_program(1) != 2; }");
         BuildAs("libmine.so", "l.c", "-shared", "-fPIC");
         Build("m.c", "-L.", "-lmine", "-Wl,-rpath,$ORIGIN");
-        Harness.Environment["WEFT_TRACING_FILTER"] = "@libmine*";
+        Harness.Environment["WEFT_TRACING_ONLY"] = "@libmine*";
         MustRecord(Harness.Path("p"));
         Assert.Equal(["in_library"], Counts(Trace).Keys);
-        Harness.Environment["WEFT_TRACING_FILTER"] = "@p";
+        Harness.Environment["WEFT_TRACING_ONLY"] = "@p";
         MustRecord(Harness.Path("p"));
         Assert.Equal(["in_program", "main"], Counts(Trace).Keys.Order(StringComparer.Ordinal));
     }
@@ -68,7 +68,7 @@ public sealed partial class TracingSwitchTests : TracedPrograms
             """);
         Build("c.c", "-O1");
         Harness.Environment["WEFT_TRACING_FILE"] = Harness.Path("%p.trace");
-        Harness.Environment["WEFT_TRACING_FILTER"] = "leaf";
+        Harness.Environment["WEFT_TRACING_ONLY"] = "leaf";
         long Instructions(string tracing, string clock)
         {
             Harness.Environment["WEFT_TRACING"] = tracing;

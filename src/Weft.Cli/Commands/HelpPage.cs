@@ -63,7 +63,7 @@ internal static class HelpPage
         ["weft tracing record"] = ("Examples",
         [
             ("weft tracing record ./prog ARGS", "everything, into weft-out/"),
-            ("weft tracing record -F 'parse*,lex*' -t 5us ./prog", "these functions, calls of 5 us or more"),
+            ("weft tracing record -F 'parse*,lex*' -t 5us ./prog", "these functions and what they call, calls of 5 us or more"),
             ("weft tracing record --ring 16M --adaptive 3 ./server", "the latest events of a server, for 3 % of its time"),
         ]),
         ["weft tracing attach"] = ("Examples",

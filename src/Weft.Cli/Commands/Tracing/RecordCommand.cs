@@ -12,26 +12,21 @@ internal static class RecordCommand
     {
         var program = new Argument<string[]>("PROGRAM") { HelpName = "PROGRAM...", Description = "A program built --with tracing, and its arguments", Arity = ArgumentArity.OneOrMore };
         var output = new Option<string?>("--output", "-o") { HelpName = "FILE", Description = "Where the trace goes; %p is the process id, %n the program's name [default: weft-out/%n.%p.weft-trace]" };
-        var filter = new Option<string?>("--filter", "-F") { HelpName = "GLOB,...", Description = "Trace these functions only" };
-        var notrace = new Option<string?>("--notrace", "-N") { HelpName = "GLOB,...", Description = "Do not trace these functions" };
-        var depth = new Option<string?>("--depth", "-D") { HelpName = "N", Description = "Record calls up to this depth" };
-        var shortest = new Option<string?>("--time-filter", "-t") { HelpName = "TIME", Description = "Record calls that take at least so long: 5us, 1ms" };
         var clock = new Option<string?>("--clock") { HelpName = "CLOCK", Description = "exact, coarse (a tick of microseconds) or none (order only) [default: exact]" };
         var values = new Option<bool>("--args", "-a") { Description = "Record arguments and results" };
         var size = new Option<string?>("--size") { HelpName = "SIZE", Description = "Stop at this size: 500M, 4G [default: 1G]" };
         var ring = new Option<string?>("--ring") { HelpName = "SIZE", Description = "Keep the latest events only, so much for each thread" };
         var adaptive = new Option<string?>("--adaptive") { HelpName = "PERCENT", Description = "Switch hot functions off until recording costs at most so much of a thread's time" };
         clock.AcceptOnlyFromAmong("exact", "coarse", "none");
-        var command = new Command("record", "Run a program and record its calls.") { program, output, filter, notrace, depth, shortest, clock, values, size, ring, adaptive };
+        var filters = new RecordFilters();
+        var command = new Command("record", "Run a program and record its calls.") { program, output, clock, values, size, ring, adaptive };
+        filters.AddTo(command);
         command.SetAction(parsed =>
         {
             var environment = new Dictionary<string, string?> { ["WEFT_TRACING"] = "on" };
             void Set(string variable, string? value) { if (value != null) environment[variable] = value; }
             Set("WEFT_TRACING_FILE", parsed.GetValue(output) is { } path ? Path.GetFullPath(path) : null);
-            Set("WEFT_TRACING_FILTER", parsed.GetValue(filter));
-            Set("WEFT_TRACING_NOTRACE", parsed.GetValue(notrace));
-            Set("WEFT_TRACING_DEPTH", parsed.GetValue(depth));
-            Set("WEFT_TRACING_MIN_DURATION", parsed.GetValue(shortest));
+            foreach (var (variable, value) in filters.Of(parsed)) Set(variable, value);
             Set("WEFT_TRACING_CLOCK", parsed.GetValue(clock));
             Set("WEFT_TRACING_ARGS", parsed.GetValue(values) ? "on" : null);
             Set("WEFT_TRACING_SIZE", parsed.GetValue(size));

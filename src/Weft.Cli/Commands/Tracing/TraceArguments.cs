@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Weft.Core;
 using Weft.Llvm;
 using Weft.Tracing;
@@ -63,9 +64,24 @@ internal sealed class FilterArguments
 
     public FilterArguments()
     {
-        depth.Validators.Add(result => { if (result.Tokens is [var token] && !(int.TryParse(token.Value, out var n) && n > 0)) result.AddError($"--depth: '{token.Value}' is not a positive number"); });
-        shortest.Validators.Add(result => { if (result.Tokens is [var token] && Durations.Parse(token.Value) == null) result.AddError($"--time-filter: '{token.Value}' is not a time such as 5us or 1.5ms"); });
-        range.Validators.Add(result => { if (result.Tokens is [var token] && ParseRange(token.Value) == null) result.AddError($"--time-range: '{token.Value}' is not a range such as 1.2s~1.3s, ~100ms or 2s~"); });
+        depth.Validators.Add(RequirePositive);
+        shortest.Validators.Add(RequireTime);
+        range.Validators.Add(RequireRange);
+    }
+
+    public static void RequirePositive(OptionResult result)
+    {
+        if (result.Tokens is [var token] && !(int.TryParse(token.Value, out var n) && n > 0)) result.AddError($"--depth: '{token.Value}' is not a positive number");
+    }
+
+    public static void RequireTime(OptionResult result)
+    {
+        if (result.Tokens is [var token] && Durations.Parse(token.Value) == null) result.AddError($"--time-filter: '{token.Value}' is not a time such as 5us or 1.5ms");
+    }
+
+    public static void RequireRange(OptionResult result)
+    {
+        if (result.Tokens is [var token] && ParseRange(token.Value) == null) result.AddError($"--time-range: '{token.Value}' is not a range such as 1.2s~1.3s, ~100ms or 2s~");
     }
 
     public void AddTo(Command command)
@@ -94,7 +110,7 @@ internal sealed class FilterArguments
     private static Option<string[]> Patterns(string name, string? letter, string description) =>
         new(name, letter == null ? [] : [letter]) { HelpName = "GLOB", Description = description, Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false };
 
-    private static (long From, long To)? ParseRange(string text)
+    public static (long From, long To)? ParseRange(string text)
     {
         if (text.Split('~') is not [var from, var to]) return null;
         var start = from.Length == 0 ? 0 : Durations.Parse(from);
