@@ -10,11 +10,16 @@
 //
 // A thread may be stopped anywhere inside a sled for any time. That is why the bytes behind the first instruction are not
 // written again: of the word only its lowest byte (clock, frame) may change, which one store does.
+//
+// On x86_64, a sled that was never on is one instruction of eleven bytes that does nothing (SledMap.cs), since a jump costs
+// something. No thread can be within it; but a processor may have fetched its first half, and must not put it together with
+// a new second half. So it becomes the jump first, then all processors that run the program start afresh, then comes the rest.
 
 #include "tracing_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <sys/mman.h>
 
 static uint32_t word_of(const struct weft_tracing_module *module, const struct weft_tracing_sled *sled, uint32_t clock)
@@ -30,6 +35,22 @@ static const char *trampoline(const struct weft_tracing_module *module, const st
 }
 
 #if defined(__x86_64__)
+
+static const uint8_t unused[11] = {0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
+
+#define OVER 0x09eb // jmp +9
+
+/// Whether the sled was one that was never on, and is a jump now.
+static int open_sled(const struct weft_tracing_sled *sled)
+{
+    if (sled->armed || sled->kind == WEFT_TRACING_EXIT || (uintptr_t)sled->address & 1)
+        return 0;
+    for (unsigned i = 0; i < sizeof unused; i++)
+        if ((uint8_t)sled->address[i] != unused[i])
+            return 0;
+    __atomic_store_n((uint16_t *)sled->address, OVER, __ATOMIC_RELEASE);
+    return 1;
+}
 
 /// Not a sled as LLVM makes them: code that somebody has changed, or a kind that this runtime does not serve.
 static int is_foreign(const struct weft_tracing_sled *sled)
@@ -61,8 +82,8 @@ static int arm(const struct weft_tracing_module *module, struct weft_tracing_sle
 
 static void flip(const struct weft_tracing_sled *sled, int on)
 {
-    // mov $word, %r10d against jmp +9, or ret (whose second byte nothing reads).
-    uint16_t code = on ? 0xba41 : sled->kind == WEFT_TRACING_EXIT ? 0x2ec3 : 0x09eb;
+    // mov $word, %r10d against the jump, or ret (whose second byte nothing reads).
+    uint16_t code = on ? 0xba41 : sled->kind == WEFT_TRACING_EXIT ? 0x2ec3 : OVER;
     __atomic_store_n((uint16_t *)sled->address, code, __ATOMIC_RELEASE);
 }
 
@@ -76,6 +97,12 @@ static void publish(char *low, char *high)
 
 #define NOP 0xd503201fu
 #define OVER 0x14000008u // b #32
+
+static int open_sled(const struct weft_tracing_sled *sled)
+{
+    (void)sled;
+    return 0;
+}
 
 static int arm(const struct weft_tracing_module *module, struct weft_tracing_sled *sled, uint32_t clock)
 {
@@ -121,6 +148,38 @@ static int protect(const struct weft_tracing_module *module, int protection)
     uintptr_t low = (uintptr_t)module->low & ~(page - 1), high = ((uintptr_t)module->high + 32 + page - 1) & ~(page - 1);
     long result = raw_syscall(SYS_mprotect, low, high - low, protection);
     return result < 0 ? (int)-result : 0;
+}
+
+/// When this returns, every thread of the process executes what is in memory now.
+static void start_afresh(const struct weft_tracing_module *module)
+{
+    long result = raw_syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+    if (result == -EPERM && raw_syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) == 0)
+        result = raw_syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+    if (result == 0)
+        return;
+    // Without it (old kernels, sandboxes): taking rights away interrupts the processors that have them.
+    protect(module, PROT_READ | PROT_EXEC);
+    protect(module, PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
+static int open_function(const struct weft_tracing_module *module, uint32_t index)
+{
+    const struct weft_tracing_function *function = &module->functions[index];
+    int opened = 0;
+    for (uint32_t i = 0; !function->patched && i < function->sleds; i++)
+        opened |= open_sled(&module->table[function->first_sled + i]);
+    return opened;
+}
+
+static void open_functions(const struct weft_tracing_module *module, const uint8_t *selected)
+{
+    int opened = 0;
+    for (uint32_t i = 0; i < module->function_count; i++)
+        if (!selected || selected[i])
+            opened |= open_function(module, i);
+    if (opened)
+        start_afresh(module);
 }
 
 static int apply(struct weft_tracing_module *module, uint32_t index, int on, uint32_t clock)
@@ -172,6 +231,8 @@ long weft_tracing_patch_one(struct weft_tracing_module *module, uint32_t index, 
     int error = protect(&part, PROT_READ | PROT_WRITE | PROT_EXEC);
     if (error)
         return -error;
+    if (on && open_function(module, index))
+        start_afresh(&part);
     if (on)
         weft_tracing_describe(module, index);
     int changed = apply(module, index, on, clock);
@@ -199,6 +260,8 @@ long weft_tracing_patch_module(struct weft_tracing_module *module, const uint8_t
             munmap(bits, size);
         return -error;
     }
+    if (on)
+        open_functions(module, selected);
     for (uint32_t i = 0; i < module->function_count; i++) {
         if (selected && !selected[i])
             continue;

@@ -29,14 +29,20 @@ internal static class TracedPrograms
         Measured.Run(Measured.Weft, ["cc", "--with=tracing", .. build, Out("sqlite-default")], folder, Clang22);
         Measured.Run(Measured.Weft, ["cc", "--with=tracing", "--tracing-threshold=1", .. build, Out("sqlite-all")], folder, Clang22);
         Sizes(folder);
-        var corpus = $"CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) INSERT INTO t SELECT i, hex(randomblob(8)) FROM n; CREATE INDEX u ON t(b); SELECT count(*) FROM t x JOIN t y ON x.b=y.b; SELECT substr(b,1,1), count(*) FROM t GROUP BY 1;";
-        Console.WriteLine("\n| SQLite's shell | CPU / plain |\n|---|---|");
-        Func<double> Shell(string name, string? clock = null, string? ring = null) => () => Measured.Run(Out(name), [":memory:", corpus], TracingBench.Output, clock == null ? null : Recording(clock, ring)).Cpu;
-        Func<double> Uftrace(string name) => () => Measured.Run("uftrace", ["record", "-d", Out("uftrace-sqlite"), Out(name), ":memory:", corpus], TracingBench.Output).Cpu;
-        var best = Measured.BestInTurn(Shell("sqlite-plain"), Shell("sqlite-default"), Shell("sqlite-all"), Shell("sqlite-default", "exact", "4M"), Shell("sqlite-all", "exact", "4M"), Shell("sqlite-all", "exact"), Shell("sqlite-all", "none", "4M"), Uftrace("sqlite-pg"));
-        string[] names = ["", "default threshold, off (target 1.01)", "every function, off", "default threshold, traced (ring)", "every function, traced (ring)", "every function, traced (all to a file)", "every function, order only (ring)", "uftrace record, -pg"];
-        for (var i = 1; i < names.Length; i++) Console.WriteLine($"| {names[i]} | {best[i] / best[0]:F3} |");
-        Shell("sqlite-all", "exact")();
+        const int many = 400_000, few = 20_000;
+        static string Statements(int rows) => $"CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{rows}) INSERT INTO t SELECT i, hex(randomblob(8)) FROM n; CREATE INDEX u ON t(b); SELECT count(*) FROM t x JOIN t y ON x.b=y.b; SELECT substr(b,1,1), count(*) FROM t GROUP BY 1;";
+        Func<double> Shell(int rows, string name, string? clock = null, string? ring = null) => () => Measured.Run(Out(name), [":memory:", Statements(rows)], TracingBench.Output, clock == null ? null : Recording(clock, ring)).Cpu;
+        Func<double> Uftrace(string name) => () => Measured.Run("uftrace", ["record", "-d", Out("uftrace-sqlite"), Out(name), ":memory:", Statements(few)], TracingBench.Output).Cpu;
+        void Table(string title, string[] rows, params Func<double>[] runs)
+        {
+            var best = Measured.BestInTurn(runs);
+            Console.WriteLine($"\n| {title} | CPU / plain |\n|---|---|");
+            for (var i = 0; i < rows.Length; i++) Console.WriteLine($"| {rows[i]} | {best[i + 1] / best[0]:F3} |");
+        }
+        Table($"SQLite's shell, {many:N0} rows, off", ["default threshold (target 1.01)", "every function"], Shell(many, "sqlite-plain"), Shell(many, "sqlite-default"), Shell(many, "sqlite-all"));
+        Table($"SQLite's shell, {few:N0} rows, traced", ["default threshold (ring)", "every function (ring)", "every function (all to a file)", "every function, order only (ring)", "uftrace record, -pg"],
+            Shell(few, "sqlite-plain"), Shell(few, "sqlite-default", "exact", "4M"), Shell(few, "sqlite-all", "exact", "4M"), Shell(few, "sqlite-all", "exact"), Shell(few, "sqlite-all", "none", "4M"), Uftrace("sqlite-pg"));
+        Shell(few, "sqlite-all", "exact")();
         Uftrace("sqlite-pg")();
         Volume("weft, every function", new FileInfo(Out("p.weft-trace")).Length, Calls(Out("p.weft-trace")));
         Volume("uftrace", new DirectoryInfo(Out("uftrace-sqlite")).EnumerateFiles().Sum(f => f.Length), 0);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using Weft.Core;
 
 namespace Weft.Tracing;
@@ -12,14 +13,26 @@ namespace Weft.Tracing;
 /// ==>
 /// weft_trc_sleds: { i32 sled - ., u8 kind | first of its function &lt;&lt; 3 | always &lt;&lt; 4 }
 /// </code>
+/// On x86_64 the sleds themselves change too. LLVM's jump over them is a taken branch for each call; one instruction that does
+/// nothing costs next to nothing, and the runtime makes it the jump before it writes anything else (tracing_patch.c):
+/// <code>
+/// eb 09  66 0f 1f 84 00 00 02 00 00      jmp +9; nopw        entry and tail exit
+/// ==>
+/// 66 66 2e 0f 1f 84 00 00 00 00 00       nopw
+/// </code>
 /// Works in place: sections only shrink, and the new name is as long as the old. What describes functions to people
 /// (<see cref="NameSection"/>) is taken out of the program's memory at the same time: it stays in the file.
 /// Guarantee: an object without such sections, or of a kind that this class does not know, comes back as it was.
 /// </summary>
 internal sealed class SledMap
 {
-    private const int SledSize = 32, RelocationSize = 24, CompactSize = 5;
+    private const int SledSize = 32, RelocationSize = 24, CompactSize = 5, SymbolSize = 24;
     private const ulong Alloc = 2, Write = 1;
+    private const int X86 = 62, ExtendedIndex = 0xFFFF, EntrySled = 0, TailExitSled = 2;
+
+    private static ReadOnlySpan<byte> Jump => [0xEB, 0x09, 0x66, 0x0F, 0x1F, 0x84, 0, 0, 2, 0, 0];
+
+    private static ReadOnlySpan<byte> Nothing => [0x66, 0x66, 0x2E, 0x0F, 0x1F, 0x84, 0, 0, 0, 0, 0];
 
     private readonly byte[] data;
     private readonly int table, count;
@@ -86,16 +99,37 @@ internal sealed class SledMap
             Put64(entry, (ulong)(i * CompactSize));
             Put64(entry + 8, symbol << 32 | absolute);
             Put64(entry + 16, addend);
+            if ((flags & 7) is EntrySled or TailExitSled) RemoveJump(checked((int)U32(Header(relocation) + 40)), symbol, addend);
         }
         SetSize(section, (ulong)(sleds * CompactSize));
         SetSize(relocation, (ulong)(sleds * RelocationSize));
         return true;
     }
 
+    /// <summary>Of a sled that lies <paramref name="addend"/> bytes behind a symbol.</summary>
+    private void RemoveJump(int symbols, ulong symbol, ulong addend)
+    {
+        if (U16(18) != X86) return;
+        var entry = Offset(symbols) + checked((int)symbol * SymbolSize);
+        var section = (int)U16(entry + 6);
+        if (section == ExtendedIndex) section = checked((int)U32(Offset(IndicesOf(symbols)) + checked((int)symbol * 4)));
+        var code = MemoryMarshal.AsMemory(Content(section)).Span;
+        var at = checked((int)(U64(entry + 8) + addend));
+        if (code[at..].StartsWith(Jump)) Nothing.CopyTo(code[at..]);
+    }
+
+    private int IndicesOf(int symbols)
+    {
+        const uint symbolIndices = 18;
+        for (var i = 0; i < count; i++)
+            if (Type(i) == symbolIndices && U32(Header(i) + 40) == symbols) return i;
+        throw new WeftException("LLVM wrote an object with more sections than its symbols can name");
+    }
+
     // R_X86_64_PC32, R_AARCH64_PREL32
     private ulong Absolute32() => U16(18) switch
     {
-        62 => 2,
+        X86 => 2,
         183 => 261,
         var machine => throw new WeftException($"tracing knows x86_64 and aarch64, and the object is for ELF machine {machine}"),
     };
@@ -109,7 +143,7 @@ internal sealed class SledMap
     // Section names are strings that end alike: ".relaxray_instr_map" holds the other name.
     private void Rename(ReadOnlySpan<byte> from, ReadOnlySpan<byte> to)
     {
-        var text = System.Runtime.InteropServices.MemoryMarshal.AsMemory(names).Span;
+        var text = MemoryMarshal.AsMemory(names).Span;
         for (int at; (at = text.IndexOf(from)) >= 0;) to.CopyTo(text[at..]);
     }
 

@@ -134,6 +134,25 @@ public sealed class TracingRuntimeBuildTests : TracedPrograms
         Assert.Equal(expected, string.Join(' ', Functions(Trace)));
     }
 
+    [TheoryNeeds("clang-22", "clang-19", "llvm-objdump-22")]
+    [InlineData("clang-22", "-O2")]
+    [InlineData("clang-22", "-Os", "-ffunction-sections")]
+    [InlineData("clang-19", "-O1")]
+    public void Functions_that_are_off_begin_with_one_instruction_that_does_nothing(string compiler, params string[] flags)
+    {
+        Harness.Environment["WEFT_CC"] = compiler;
+        Harness.Write("p.c", """
+            __attribute__((noinline)) int first(int n) { return n * n; }
+            int (*next)(int);
+            __attribute__((noinline)) int second(int n) { return next(n + 1); }
+            """);
+        Build("p.c", ["-c", .. flags]);
+        var lines = Harness.Must("llvm-objdump-22", "-d", "--no-show-raw-insn", "p").Output.Split('\n').Select(l => string.Join(' ', l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))).ToList();
+        foreach (var function in (string[])["<first>:", "<second>:"])
+            Assert.EndsWith(": nopw %cs:(%rax,%rax)", lines[lines.FindIndex(l => l.EndsWith(function, StringComparison.Ordinal)) + 1], StringComparison.Ordinal);
+        Assert.Equal(3, lines.Count(l => l.EndsWith(": nopw %cs:(%rax,%rax)", StringComparison.Ordinal))); // a tail call's too
+    }
+
     [Needs("clang-22")]
     public void Unused_sections_are_dropped_with_their_sleds_and_names()
     {

@@ -130,6 +130,17 @@ public sealed class TracingRuntimeTests : TracedPrograms
             Assert.Equal("wrong 0\n", Harness.Must(Build("patching.c", optimised), "20000", "6").Output);
     }
 
+    [TheoryNeeds("clang-22")]
+    [InlineData("-O2", "jumps")] // aligned functions, after what LLVM makes of sleds by itself
+    [InlineData("-Os", "nothing")] // sleds across cache lines
+    public void Switching_on_for_the_first_time_while_threads_are_there_changes_no_result(string optimised, string sleds)
+    {
+        Harness.Environment["WEFT_TRACING_FILE"] = Harness.Path("%p.trace");
+        Harness.Environment["WEFT_TRACING_RING"] = "256K";
+        var program = Build("first.c", [optimised, "-pthread", .. (string[])(sleds == "jumps" ? ["-flto", "-fuse-ld=lld"] : [])]);
+        for (var i = 0; i < 10; i++) Assert.Equal("on 900 wrong 0\n", Harness.Must(program, "3").Output);
+    }
+
     [Needs("clang-22")]
     public void Libraries_are_traced_whenever_they_come_and_go()
     {
