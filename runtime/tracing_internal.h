@@ -78,6 +78,7 @@ enum {
     FILTERED_FUNCTION = 4, ///< WEFT_TRACING_FILTER names it
     EXCLUDED_FUNCTION = 8, ///< WEFT_TRACING_NOTRACE names it
     REACHED_FUNCTION = 16, ///< WEFT_TRACING_CALLERS names it
+    OPENED_FUNCTION = 32,  ///< its sleds are jumps, or more
 };
 
 struct weft_tracing_sled {

@@ -165,9 +165,12 @@ static void start_afresh(const struct weft_tracing_module *module)
 
 static int open_function(const struct weft_tracing_module *module, uint32_t index)
 {
-    const struct weft_tracing_function *function = &module->functions[index];
+    struct weft_tracing_function *function = &module->functions[index];
     int opened = 0;
-    for (uint32_t i = 0; !function->patched && i < function->sleds; i++)
+    if (function->flags & OPENED_FUNCTION)
+        return 0;
+    function->flags |= OPENED_FUNCTION;
+    for (uint32_t i = 0; i < function->sleds; i++)
         opened |= open_sled(&module->table[function->first_sled + i]);
     return opened;
 }

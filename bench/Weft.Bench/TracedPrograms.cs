@@ -55,7 +55,7 @@ internal static class TracedPrograms
     }
 
     private static long Calls(string trace) =>
-        ChildProcess.Capture(Measured.Weft, ["tracing", "report", trace, "--csv"]).Output.Split('\n').Skip(1).Sum(l => l.Split(',') is [var first, ..] && long.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var calls) ? calls : 0);
+        ChildProcess.Capture(Measured.Weft, ["tracing", "report", trace, "--csv"]).Output.Split('\n').Skip(1).Sum(l => l.Split(',') is [.., var count, _, _, _, _, _, _, _, _, _, _, _, _] && long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var calls) ? calls : 0);
 
     private static void Volume(string name, long bytes, long calls) => Console.WriteLine($"| {name}: file, calls | {bytes / 1e6:N0} MB{(calls > 0 ? $", {calls:N0}" : "")} |");
 

@@ -78,7 +78,7 @@ internal sealed class BlockReader(TraceClock clock)
             Damaged = true;
             return false;
         }
-        if (mode != 1) Advance(high | low);
+        if (mode != 1) Advance(Whole(low));
         Set((what & 3) switch { EntryKind => RawKind.Entry, TailKind => RawKind.TailExit, _ => RawKind.Exit }, (int)(what >> 5));
         if (next < end && (words[next] & 3) == OtherKind) Complete();
         return true;
@@ -115,7 +115,7 @@ internal sealed class BlockReader(TraceClock clock)
             case Other.Lost:
                 return Set(RawKind.Lost, 0, second);
             case Other.Begin or Other.End:
-                Advance(high | second);
+                Advance(Whole(second));
                 return Set(other == Other.Begin ? RawKind.SpanBegin : RawKind.SpanEnd, (int)argument);
             case Other.Event:
                 return TryReadUserEvent(argument, second);
@@ -134,7 +134,7 @@ internal sealed class BlockReader(TraceClock clock)
             Skip((length + 7) / 8);
             return false;
         }
-        Advance(high | low);
+        Advance(Whole(low));
         next += 2;
         return Set(RawKind.Landed, (int)Math.Min((uint)words[next - 1], int.MaxValue), (uint)words[next - 2]);
     }
@@ -147,7 +147,7 @@ internal sealed class BlockReader(TraceClock clock)
             Skip(size);
             return false;
         }
-        Advance(high | low);
+        Advance(Whole(low));
         Set(RawKind.Event, (int)(uint)words[next]);
         TakeData(next + 1, length, skip: (int)size);
         return true;
@@ -170,6 +170,48 @@ internal sealed class BlockReader(TraceClock clock)
     {
         if (count > end - next) Damaged |= !isOpen;
         next = (int)Math.Min(next + count, end);
+    }
+
+    // The clock's upper half turns between an event's look at the clock and its record, and a signal handler's events are in
+    // between: the event has the lower half of before, behind the record of the turn. What comes next seems to be earlier.
+    private ulong Whole(uint low)
+    {
+        const ulong turn = 1UL << 32;
+        var ticks = high | low;
+        return ticks < last + turn / 2 || last < high || NextLow() is not { } following || following >= low ? ticks : ticks - turn;
+    }
+
+    /// <summary>The clock of the next record that has one, before the upper half changes.</summary>
+    private uint? NextLow()
+    {
+        for (var at = next; at < end;)
+        {
+            var (what, second) = ((uint)words[at], (uint)(words[at] >> 32));
+            if ((what & 3) != OtherKind)
+            {
+                if ((what >> 2 & 7) != 1) return what == 0 ? null : second;
+                at++;
+                continue;
+            }
+            var argument = what >> 10;
+            switch ((Other)(what >> 5 & 31))
+            {
+                case Other.Clock:
+                    return null;
+                case Other.Landed or Other.Event or Other.Begin or Other.End:
+                    return second;
+                case Other.Values:
+                    at += 1 + (int)Math.Min(argument, TraceHeader.BlockSize);
+                    break;
+                case Other.Pad:
+                    at += 1 + (int)(argument + 7) / 8;
+                    break;
+                default:
+                    at++;
+                    break;
+            }
+        }
+        return null;
     }
 
     private void Advance(ulong ticks)

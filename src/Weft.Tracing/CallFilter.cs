@@ -46,12 +46,13 @@ public sealed class CallFilter
     private readonly ITraceSource source;
     private readonly FilterOptions options;
     private readonly IdTable<Traits> traits = new();
-    private readonly List<Pattern> patterns = [];
+    private readonly List<Pattern> patterns;
 
     public CallFilter(ITraceSource source, FilterOptions options)
     {
         this.source = source;
         this.options = options;
+        patterns = [];
         Add(options.Only, Traits.Only);
         Add(options.Not, Traits.Not);
         Add(options.Callers, Traits.Led);
@@ -59,6 +60,8 @@ public sealed class CallFilter
         Add(options.Modules, Traits.InModule);
         Threads = options.Threads.Count == 0 ? source.Threads : [.. source.Threads.Where(t => options.Threads.Any(p => IsThread(p, t)))];
     }
+
+    private CallFilter(CallFilter other) => (source, options, patterns, Threads) = (other.source, other.options, other.patterns, other.Threads);
 
     [Flags]
     private enum Traits : byte
@@ -79,6 +82,9 @@ public sealed class CallFilter
     private bool Selects => options.Only.Count + options.Not.Count + options.Hide.Count + options.Modules.Count > 0 || options.Depth != int.MaxValue;
 
     private bool IsInRange => options.From > 0 || options.To != long.MaxValue;
+
+    /// <summary>The same filter for another thread of this process. What patterns matched is known to all.</summary>
+    public CallFilter Another() => new(this);
 
     /// <summary>The calls of a thread that are wanted.</summary>
     public IEnumerable<CallEvent> Calls(TraceThread thread)

@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
+
 namespace Weft.Tracing;
 
 /// <summary>What all calls of a function come to. Times are in nanoseconds.</summary>
@@ -42,6 +45,18 @@ public sealed class FunctionStatistics(int id)
         sum += duration;
         durations.Add(duration);
     }
+
+    /// <summary>Those of other threads.</summary>
+    internal void Add(FunctionStatistics other)
+    {
+        Calls += other.Calls;
+        Self += other.Self;
+        Total += other.Total;
+        Min = Math.Min(Min, other.Min);
+        Max = Math.Max(Max, other.Max);
+        sum += other.sum;
+        durations.Add(other.durations);
+    }
 }
 
 /// <param name="Thread">Which.</param>
@@ -63,16 +78,59 @@ public sealed class CallStatistics
 
     private CallStatistics() { }
 
-    /// <summary>Those that were called.</summary>
+    /// <summary>Those that were called, by id.</summary>
     public IReadOnlyList<FunctionStatistics> Functions => functions;
 
+    /// <summary>In the order of the trace.</summary>
     public IReadOnlyList<ThreadStatistics> Threads => threads;
 
     public static CallStatistics Of(CallFilter filter)
     {
-        var statistics = new CallStatistics();
-        foreach (var thread in filter.Threads) statistics.Add(thread, filter.Calls(thread));
-        return statistics;
+        var all = new CallStatistics();
+        if (filter.Threads.Count == 1) all.Add(filter.Threads[0], filter.Calls(filter.Threads[0]));
+        else all.AddAll(filter);
+        all.functions.Sort((a, b) => a.Id.CompareTo(b.Id));
+        return all;
+    }
+
+    // On all processors: threads have nothing to do with each other.
+    private void AddAll(CallFilter filter)
+    {
+        var order = filter.Threads.Index().ToDictionary(t => t.Item, t => t.Index);
+        try
+        {
+            Parallel.ForEach(
+                Partitioner.Create(filter.Threads, EnumerablePartitionerOptions.NoBuffering),
+                () => (Filter: filter.Another(), Part: new CallStatistics()),
+                (thread, _, own) =>
+                {
+                    own.Part.Add(thread, own.Filter.Calls(thread));
+                    return own;
+                },
+                own => { lock (order) Add(own.Part); });
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+        threads.Sort((a, b) => order[a.Thread].CompareTo(order[b.Thread]));
+    }
+
+    private void Add(CallStatistics part)
+    {
+        threads.AddRange(part.threads);
+        foreach (var function in part.functions) functions[Place(function.Id)].Add(function);
+    }
+
+    private int Place(int id)
+    {
+        ref var place = ref places[id];
+        if (place == 0)
+        {
+            functions.Add(new FunctionStatistics(id));
+            place = functions.Count;
+        }
+        return place - 1;
     }
 
     private void Add(TraceThread thread, IEnumerable<CallEvent> calls)
@@ -108,14 +166,9 @@ public sealed class CallStatistics
     private void Begin(in CallEvent call)
     {
         if (call.Depth == open.Length) Array.Resize(ref open, open.Length * 2);
-        ref var place = ref places[call.Id];
-        if (place == 0)
-        {
-            functions.Add(new FunctionStatistics(call.Id));
-            place = functions.Count;
-        }
-        functions[place - 1].Active++;
-        open[call.Depth] = new Call { Function = place - 1, IsWhole = call.Certainty == Certainty.Seen };
+        var place = Place(call.Id);
+        functions[place].Active++;
+        open[call.Depth] = new Call { Function = place, IsWhole = call.Certainty == Certainty.Seen };
     }
 
     private void End(in CallEvent call)

@@ -26,6 +26,18 @@ public sealed class DurationHistogram
         Count++;
     }
 
+    public void Add(DurationHistogram other)
+    {
+        for (var octave = 0; octave < octaves.Length; octave++)
+            if (other.octaves[octave] is { } counts)
+            {
+                var own = octaves[octave] ??= new long[Buckets];
+                for (var bucket = 0; bucket < Buckets; bucket++) own[bucket] += counts[bucket];
+            }
+        largest = Math.Max(largest, other.largest);
+        Count += other.Count;
+    }
+
     /// <summary>The duration that so great a part of all do not exceed; 0 if there are none.</summary>
     public long Percentile(double part)
     {

@@ -151,6 +151,11 @@ public sealed class TraceFile : ITraceSource
         blocks.RemoveRange(kept, blocks.Count - kept);
     }
 
+    private void AddDamaged(long offset)
+    {
+        lock (damaged) damaged.Add(offset);
+    }
+
     private List<string> Complaints()
     {
         const uint ended = 1, diskFull = 2, limit = 4, wrapped = 8;
@@ -215,7 +220,7 @@ public sealed class TraceFile : ITraceSource
 
         private bool NextBlock()
         {
-            if (block >= start && reader.Damaged) file.damaged.Add(file.blocks[block].Offset);
+            if (block >= start && reader.Damaged) file.AddDamaged(file.blocks[block].Offset);
             if (block == end - 1) return false;
             var next = file.blocks[++block];
             var length = file.Fill(reader.Buffer, next.Offset);

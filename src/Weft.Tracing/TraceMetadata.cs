@@ -33,9 +33,12 @@ internal sealed class TraceMetadata(TraceClock clock, Func<string, string> deman
 
     public TraceFunction Function(int id)
     {
-        if (decoded.TryGetValue(id, out var function)) return function;
-        function = functions.TryGetValue(id, out var entry) ? Decode(id, entry.Span) : new TraceFunction(id, $"function #{id}", "", "", 0, 0, null, 0);
-        return decoded[id] = function;
+        lock (decoded)
+        {
+            if (decoded.TryGetValue(id, out var function)) return function;
+            function = functions.TryGetValue(id, out var entry) ? Decode(id, entry.Span) : new TraceFunction(id, $"function #{id}", "", "", 0, 0, null, 0);
+            return decoded[id] = function;
+        }
     }
 
     public List<TraceFunction> Functions() => [.. functions.Keys.Order().Select(Function)];

@@ -68,7 +68,7 @@ public enum RawKind : byte
 /// <param name="Data">Values of an entry or exit (8 bytes each), or the data of an event; mostly empty.</param>
 public readonly record struct RawEvent(RawKind Kind, long Time, int Id, uint Value = 0, bool HasFrame = false, ReadOnlyMemory<byte> Data = default);
 
-/// <summary>A trace to read, of whatever format. Threads may be read several times and in any order, one after the other or interleaved; nothing is kept of what was read.</summary>
+/// <summary>A trace to read, of whatever format. Threads may be read several times and in any order, one after the other, interleaved or at the same time; nothing is kept of what was read.</summary>
 public interface ITraceSource : IDisposable
 {
     TraceInfo Info { get; }

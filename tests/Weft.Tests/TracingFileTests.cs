@@ -71,6 +71,18 @@ public sealed class TracingFileTests : IDisposable
     }
 
     [Fact]
+    public void An_event_that_a_signal_interrupted_at_the_turn_of_the_clocks_upper_half_is_not_dated_a_turn_late()
+    {
+        const ulong whole = 1UL << 32, turn = (TraceWriter.Start / whole + 1) * whole - TraceWriter.Start;
+        var writer = new TraceWriter();
+        var log = writer.Thread().Enter(1, turn - 1000).Enter(2, turn + 10).Exit(2, turn + 30);
+        log.Enter(3, turn - 5).Frame(7).Pad(16).Record(4 << 5 | 1 << 2, 0).Event(1, "x", turn + 40); // 3 had looked at the clock before the handler, 2, was called
+        log.Enter(5, turn + whole - 100).Exit(5, turn + whole - 50).Enter(6, turn + whole + 7); // a thread that slept
+        using var trace = Open(writer.ToArray());
+        Assert.Equal([turn - 1000, turn + 10, turn + 30, turn + 30, turn + 30, turn + 40, turn + whole - 100, turn + whole - 50, turn + whole + 7], trace.Read(trace.Threads[0]).Select(e => (ulong)e.Time));
+    }
+
+    [Fact]
     public void Blocks_may_lie_in_any_order_and_threads_come_by_their_first_event()
     {
         var writer = new TraceWriter { Order = count => Enumerable.Range(0, count).Reverse() };

@@ -58,7 +58,8 @@ internal abstract class XRayRecords(SafeFileHandle file, string path)
     public void Complain(string what)
     {
         var sentence = $"'{path}': {what}";
-        if (!Complaints.Contains(sentence)) Complaints.Add(sentence);
+        lock (Complaints)
+            if (!Complaints.Contains(sentence)) Complaints.Add(sentence);
     }
 
     protected FileWindow Window() => new(file, path);
