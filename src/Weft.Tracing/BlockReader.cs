@@ -178,7 +178,7 @@ internal sealed class BlockReader(TraceClock clock)
     {
         const ulong turn = 1UL << 32;
         var ticks = high | low;
-        return ticks < last + turn / 2 || last < high || NextLow() is not { } following || following >= low ? ticks : ticks - turn;
+        return ticks < last + turn / 2 || last < high || high == 0 || NextLow() is not { } following || following >= low ? ticks : ticks - turn;
     }
 
     /// <summary>The clock of the next record that has one, before the upper half changes.</summary>
