@@ -234,10 +234,11 @@ static uint64_t estimate_frequency(void)
 {
     if (process->clock_kind == 2)
         return 1000000000u;
-    uint64_t ticks = weft_tracing_clock(), started = weft_tracing_monotonic(), now;
-    while ((now = weft_tracing_monotonic()) - started < 20000)
+    struct weft_tracing_moment first = weft_tracing_look();
+    while (weft_tracing_monotonic() - first.nanoseconds < 20000)
         ;
-    return (weft_tracing_clock() - ticks) * 1000000000u / (now - started);
+    struct weft_tracing_moment last = weft_tracing_look();
+    return (last.ticks - first.ticks) * 1000000000u / (last.nanoseconds - first.nanoseconds);
 }
 
 /// Ticks that an event costs, near enough: reading the clock is most of it.
@@ -258,8 +259,9 @@ static void start_clock(void)
     }
     process->frequency = estimate_frequency();
     process->cost = estimate_cost();
-    process->started = weft_tracing_clock();
-    process->started_monotonic = weft_tracing_monotonic();
+    struct weft_tracing_moment now = weft_tracing_look();
+    process->started = now.ticks;
+    process->started_monotonic = now.nanoseconds;
     process->started_wall = wall();
 }
 
@@ -408,17 +410,33 @@ static int should_have_recorded(void)
     return process->recording && (process->prepared == 2 || process->filters.range == BEFORE_RANGE || process->filters.range == AFTER_RANGE);
 }
 
+static int has_functions(uint32_t flag)
+{
+    for (uint32_t i = 0; i < process->module_count; i++)
+        for (uint32_t j = 0; process->tables->modules[i].table && j < process->tables->modules[i].function_count; j++)
+            if (process->tables->modules[i].functions[j].flags & flag)
+                return 1;
+    return 0;
+}
+
 /// Why there is nothing to see, when there is not.
 static void explain_nothing(void)
 {
-    if (process->switched_on)
-        return;
-    if (process->filters.range == BEFORE_RANGE)
+    const struct weft_tracing_filters *filters = &process->filters;
+    if (filters->range == BEFORE_RANGE)
         complain("the program has ended before WEFT_TRACING_RANGE began: nothing is recorded", "", "");
     else if (!process->next_id)
         complain("no function of this program can be traced: its functions are all below the threshold of --tracing-threshold (200 instructions, or a loop); build with --tracing-threshold 1 for every function", "", "");
-    else
+    else if (!process->switched_on && process->tables->only_modules[0])
+        complain("no function that is wanted lies in WEFT_TRACING_MODULE='", process->tables->only_modules, "': nothing is recorded");
+    else if (!process->switched_on)
         complain("no function matches WEFT_TRACING_ONLY='", process->tables->only, "' (and is not hidden): nothing is recorded; 'weft tracing functions' lists those that there are");
+    else if (filters->patterns & FILTERED_FUNCTION && !has_functions(FILTERED_FUNCTION))
+        complain("no function matches WEFT_TRACING_FILTER='", process->tables->filter, "': no call is recorded");
+    else if (filters->patterns & REACHED_FUNCTION && !has_functions(REACHED_FUNCTION))
+        complain("no function matches WEFT_TRACING_CALLERS='", process->tables->callers, "': no call is recorded");
+    else if (filters->threads == (THREADS_FILTERED | THREAD_EXCLUDED))
+        complain("no thread matches WEFT_TRACING_THREADS='", process->tables->threads, "': nothing is recorded");
 }
 
 // ---- The range of time ----
@@ -487,7 +505,7 @@ static void read_settings(void)
     process->ring = ring ? (ring < 2 * BLOCK ? 2 * BLOCK : ring + BLOCK - 1) & ~(BLOCK - 1) : 0;
     process->filters.depth = (uint32_t)numeric("WEFT_TRACING_DEPTH", 0);
     process->filters.min_duration = numeric("WEFT_TRACING_MIN_DURATION", 0);
-    process->filters.threads = copy_setting(process->tables->threads, "WEFT_TRACING_THREADS");
+    process->filters.threads = copy_setting(process->tables->threads, "WEFT_TRACING_THREADS") ? THREADS_FILTERED : 0;
     process->filters.patterns = (copy_setting(process->tables->filter, "WEFT_TRACING_FILTER") ? FILTERED_FUNCTION : 0) |
         (copy_setting(process->tables->notrace, "WEFT_TRACING_NOTRACE") ? EXCLUDED_FUNCTION : 0) |
         (copy_setting(process->tables->callers, "WEFT_TRACING_CALLERS") ? REACHED_FUNCTION : 0);

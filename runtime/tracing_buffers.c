@@ -57,12 +57,28 @@ uint64_t weft_tracing_clock(void)
 #endif
 }
 
+/// Both clocks at once, or nearly: the thread may be interrupted between two looks, and the first look faults.
+struct weft_tracing_moment weft_tracing_look(void)
+{
+    struct weft_tracing_moment best = {0, 0};
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        uint64_t before = weft_tracing_clock(), nanoseconds = weft_tracing_monotonic(), taken = weft_tracing_clock() - before;
+        if (taken < least) {
+            least = taken;
+            best = (struct weft_tracing_moment){before + taken / 2, nanoseconds};
+        }
+    }
+    return best;
+}
+
 void weft_tracing_calibrate(void)
 {
     if (!process->header)
         return;
-    *(volatile uint64_t *)(process->header + 56) = weft_tracing_clock();
-    *(volatile uint64_t *)(process->header + 64) = weft_tracing_monotonic();
+    struct weft_tracing_moment now = weft_tracing_look();
+    *(volatile uint64_t *)(process->header + 56) = now.ticks;
+    *(volatile uint64_t *)(process->header + 64) = now.nanoseconds;
 }
 
 // ---- The process's parts: rarely touched, under a lock that signal handlers cannot meet ----
@@ -354,7 +370,9 @@ static int is_excluded(pid_t id)
     if (!process->filters.threads)
         return 0;
     raw_syscall(SYS_prctl, PR_GET_NAME, name);
-    return !weft_tracing_is_among(name, process->tables->threads) && !weft_tracing_is_among(weft_tracing_digits(number, (uint64_t)id), process->tables->threads);
+    int excluded = !weft_tracing_is_among(name, process->tables->threads) && !weft_tracing_is_among(weft_tracing_digits(number, (uint64_t)id), process->tables->threads);
+    __atomic_fetch_or(&process->filters.threads, excluded ? THREAD_EXCLUDED : THREAD_INCLUDED, __ATOMIC_RELAXED);
+    return excluded;
 }
 
 static struct weft_tracing_buffer *new_buffer(void)

@@ -139,10 +139,13 @@ struct weft_tracing_filters {
     uint32_t depth;        ///< 0: any
     uint64_t min_duration; ///< in nanoseconds
     uint32_t patterns;     ///< FILTERED_FUNCTION, EXCLUDED_FUNCTION, REACHED_FUNCTION: there are such
-    uint32_t threads;      ///< only some threads are recorded
+    uint32_t threads;      ///< THREADS_FILTERED..., or 0
     uint64_t from, until;  ///< nanoseconds from the beginning; 0 and UINT64_MAX: all
     uint32_t range;        ///< ALWAYS...
 };
+
+/// Only some threads are recorded; there were some that are not; there were some that are.
+enum { THREADS_FILTERED = 1, THREAD_EXCLUDED = 2, THREAD_INCLUDED = 4 };
 
 /// Where in the range of time that is recorded the process is.
 enum { ALWAYS, BEFORE_RANGE, IN_RANGE, AFTER_RANGE };
@@ -225,6 +228,10 @@ struct weft_tracing_registers {
 #endif
 };
 
+struct weft_tracing_moment {
+    uint64_t ticks, nanoseconds; ///< of weft_tracing_clock() and weft_tracing_monotonic()
+};
+
 // tracing_buffers.c
 void weft_tracing_slow(uint32_t word, uint64_t clock, uint64_t stack, char *place);
 struct shadows *weft_tracing_shadows(size_t size);
@@ -236,6 +243,7 @@ char *weft_tracing_map_block(uint64_t *offset);
 void weft_tracing_calibrate(void);
 uint64_t weft_tracing_clock(void);
 uint64_t weft_tracing_monotonic(void);
+struct weft_tracing_moment weft_tracing_look(void);
 
 // tracing_modules.c
 int weft_tracing_load(struct weft_tracing_module *module);

@@ -41,6 +41,9 @@ internal sealed class TracingBench
             ("weft, order only", threads => Events(woven, threads, "none", "1M")),
             ("LLVM XRay, FDR mode", threads => Events(fdr, threads)),
             ("uftrace record, -pg", threads => Parse(ChildProcess.Capture("uftrace", ["record", "-d", Path.Combine(Output, "uftrace"), mcount, "20", $"{threads}"]).Output)),
+            ("weft, exact, arguments and results (ring)", threads => Events(woven, threads, "exact", "1M", "WEFT_TRACING_ARGS=on")),
+            ("weft, exact, filtered by what calls (ring)", threads => Events(woven, threads, "exact", "1M", "WEFT_TRACING_FILTER=*")),
+            ("weft, exact, threads left out", threads => Events(woven, threads, "exact", "1M", "WEFT_TRACING_THREADS=nobody")),
         ];
         var best = new double[rows.Length, 3, 2];
         int[] threads = [1, 2, 4];
@@ -63,9 +66,10 @@ internal sealed class TracingBench
         }
     }
 
-    private static double[] Events(string program, int threads, string? clock = null, string? ring = null)
+    private static double[] Events(string program, int threads, string? clock = null, string? ring = null, string? setting = null)
     {
         var environment = clock == null ? null : Recording(clock, ring);
+        if (setting?.Split('=') is [var variable, var value]) environment![variable] = value;
         return Parse(Must(program, ["20", $"{threads}"], environment));
     }
 

@@ -92,6 +92,23 @@ public sealed class TracingRecordFilterTests : TracedPrograms
     }
 
     [Needs("clang-22")]
+    public void Recursion_deeper_than_filters_follow_is_left_out_and_the_rest_is_whole()
+    {
+        Harness.Write("p.c", """
+            __attribute__((noinline)) static long deep(long n)
+            {
+                long result = n ? deep(n - 1) : 0;
+                __asm__ volatile("" : "+r"(result));
+                return result + 1;
+            }
+            int main(void) { return deep(99999) + deep(9) != 100010; }
+            """);
+        using var source = TraceSources.Open(RecordWith(Build("p.c", "-O1"), "-F", "main"));
+        var functions = CallStatistics.Of(new CallFilter(source, new FilterOptions())).Functions.Select(f => (source.Function(f.Id).Name, f.Calls, f.Whole)).Order();
+        Assert.Equal([("deep", 65535 + 10, 65535 + 10), ("main", 1, 1)], functions);
+    }
+
+    [Needs("clang-22")]
     public void Only_the_threads_with_the_given_names_and_ids_are_recorded()
     {
         Harness.Write("p.c", """
@@ -149,6 +166,20 @@ public sealed class TracingRecordFilterTests : TracedPrograms
         var none = Harness.Run(Harness.Weft, "tracing", "record", "--tid", "nobody", "-o", Harness.Path("none.trace"), program);
         Assert.Equal(0, none.ExitCode);
         Assert.Empty(none.Output);
+        Assert.Contains("no thread matches WEFT_TRACING_THREADS='nobody': nothing is recorded", none.Errors, StringComparison.Ordinal);
+    }
+
+    [TheoryNeeds("clang-22")]
+    [InlineData("-F", "no function matches WEFT_TRACING_FILTER='nothing': no call is recorded")]
+    [InlineData("-C", "no function matches WEFT_TRACING_CALLERS='nothing': no call is recorded")]
+    [InlineData("--only", "no function matches WEFT_TRACING_ONLY='nothing' (and is not hidden)")]
+    [InlineData("--module", "no function that is wanted lies in WEFT_TRACING_MODULE='nothing': nothing is recorded")]
+    public void A_pattern_that_leaves_nothing_is_said(string option, string expected)
+    {
+        Harness.Write("p.cc", "int main() { return 0; }");
+        var outcome = Harness.Run(Harness.Weft, "tracing", "record", option, "nothing", "-o", Harness.Path("p.trace"), Build("p.cc"));
+        Assert.Equal(0, outcome.ExitCode);
+        Assert.Contains(expected, outcome.Errors, StringComparison.Ordinal);
     }
 
     [Needs("clang-22")]
