@@ -590,8 +590,10 @@ __attribute__((constructor(101))) static void enter_module(void)
             own->trampolines[i / 3][i % 3] = trampolines[i];
         process->module_count++;
         own = weft_tracing_came_back(own);
+        process->entering = 1;
         if (process->prepared == 2 && process->recording)
             switch_new(own);
+        process->entering = 0;
     }
     weft_unlock(&process->lock);
 }

@@ -105,7 +105,8 @@ static void restore_signals(const uint64_t *saved)
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, saved, 0, sizeof *saved);
 }
 
-static void set_state(uint32_t bit)
+/// Bits of the header's state (docs/tracing-format.md).
+void weft_tracing_set_state(uint32_t bit)
 {
     if (process->header)
         __atomic_fetch_or((uint32_t *)(process->header + 88), bit, __ATOMIC_RELAXED);
@@ -164,7 +165,7 @@ static int find_file(void)
 static int take(uint64_t size, uint64_t *offset)
 {
     if (process->file_end - process->holes + size > process->size_limit) {
-        set_state(4);
+        weft_tracing_set_state(4);
         say_once(1, "weft: tracing: the trace has reached its size limit and is complete up to here; WEFT_TRACING_SIZE sets a larger one, WEFT_TRACING_RING keeps the latest events instead\n");
         return -EFBIG;
     }
@@ -172,7 +173,7 @@ static int take(uint64_t size, uint64_t *offset)
     if (!error)
         error = grow(process->file_end, size);
     if (error) {
-        set_state(2);
+        weft_tracing_set_state(2);
         say_once(2, error == -ENOSPC || error == -EDQUOT ? "weft: tracing: the disk is full: events are being lost\n" : "weft: tracing: the trace file cannot grow: events are being lost\n");
         return error;
     }
@@ -311,6 +312,7 @@ static void make_childs_file(void)
         process->recording = 0;
         return;
     }
+    weft_tracing_set_state(16);
     for (uint64_t i = 0; !lost && i < process->metadata_blocks && i < METADATA_BLOCKS; i++) {
         uint64_t to = 0;
         char *block = map(BLOCK, PROT_READ, MAP_SHARED, parent, process->tables->metadata_at[i], NULL);
@@ -493,13 +495,15 @@ static void retire(struct weft_tracing_buffer *buffer, char *mapping, size_t siz
 static void choose_block(struct weft_tracing_buffer *buffer)
 {
     buffer->excluded = (uint32_t)is_excluded(buffer->owner);
+    if (!buffer->excluded && buffer->passed)
+        weft_tracing_set_state(16);
     buffer->passed = buffer->excluded ? buffer->passed + 1 : 0;
     int kept = buffer->base && !buffer->discards && !buffer->excluded;
     if (kept && buffer->block + BLOCK < buffer->base + buffer->size) {
         buffer->block += BLOCK;
     } else if (kept && process->ring) {
         buffer->block = buffer->base;
-        set_state(8);
+        weft_tracing_set_state(8);
     } else {
         next_extent(buffer);
         buffer->block = buffer->base;

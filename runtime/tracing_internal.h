@@ -200,6 +200,7 @@ struct weft_tracing_process {
     void *hot;         ///< of tracing_adaptive.c
     uint64_t page;     ///< bytes
     uint32_t switched_on; ///< functions, ever
+    uint32_t entering; ///< a module's functions are being switched on, none of which can have been called
     void *handler; ///< of __xray_set_handler()
 };
 
@@ -241,6 +242,7 @@ int weft_tracing_open_file(void);
 void weft_tracing_own_file(void);
 char *weft_tracing_map_block(uint64_t *offset);
 void weft_tracing_calibrate(void);
+void weft_tracing_set_state(uint32_t bit);
 uint64_t weft_tracing_clock(void);
 uint64_t weft_tracing_monotonic(void);
 struct weft_tracing_moment weft_tracing_look(void);

@@ -203,6 +203,13 @@ static int apply(struct weft_tracing_module *module, uint32_t index, int on, uin
     return 1;
 }
 
+/// Tells readers that calls which are under way will have exits and no entries.
+static void note_on(void)
+{
+    if (!process->entering)
+        weft_tracing_set_state(16);
+}
+
 /// Tells readers that calls of these functions (a bit for each, from the lowest of the first byte) that are under way have
 /// no exit. As many at once as an entry holds.
 static void note_off(const struct weft_tracing_module *module, const uint8_t *bits, uint32_t first, uint32_t end)
@@ -234,6 +241,8 @@ long weft_tracing_patch_one(struct weft_tracing_module *module, uint32_t index, 
     int error = protect(&part, PROT_READ | PROT_WRITE | PROT_EXEC);
     if (error)
         return -error;
+    if (on)
+        note_on();
     if (on && open_function(module, index))
         start_afresh(&part);
     if (on)
@@ -263,8 +272,10 @@ long weft_tracing_patch_module(struct weft_tracing_module *module, const uint8_t
             munmap(bits, size);
         return -error;
     }
-    if (on)
+    if (on) {
+        note_on();
         open_functions(module, selected);
+    }
     for (uint32_t i = 0; i < module->function_count; i++) {
         if (selected && !selected[i])
             continue;

@@ -12,7 +12,7 @@ namespace Weft.Tracing;
 /// <para>
 /// An exit of a function that is not among the open calls is of a call that was under way when the log began (or when it went on
 /// after events were lost), if none of the calls that are open then ends in order later. Such calls begin where the log does, as
-/// <see cref="Certainty.Open"/>: the log is read once before to find them. What never ended stays unknown: a log that began in the
+/// <see cref="Certainty.Open"/>: the log is read once before to find them, unless it is known to be whole. What never ended stays unknown: a log that began in the
 /// middle of a loop of main() has main() only if it ended, and depths count from the outermost call that is known. Any other exit
 /// that fits no call is left out: its function was switched on while it ran, or the log is damaged. A call whose function is
 /// switched off while it runs ends there as open.
@@ -22,7 +22,7 @@ public static class CallStacks
 {
     public static IEnumerable<CallEvent> Of(ITraceSource source, TraceThread thread)
     {
-        var underWay = UnderWay.Find(source, thread);
+        var underWay = source.IsWhole(thread) ? new UnderWay() : UnderWay.Find(source, thread);
         var stack = new OpenCalls(source.SwitchedOff);
         var part = 0;
         var time = underWay.Start;

@@ -14,6 +14,7 @@ public sealed class TraceFile : ITraceSource
 {
     private const uint BlockMagic = 0x42544657;
     private const int HeaderSize = 64;
+    private const uint SwitchedOnLater = 16;
     private const int MetadataBlocks = 1 << 14; // a gibibyte, some ten million functions
 
     private readonly SafeFileHandle handle;
@@ -71,6 +72,13 @@ public sealed class TraceFile : ITraceSource
         var (start, end) = (range.Start.Value, range.End.Value);
         while (start + 1 < end && header.Clock.ToNanoseconds(blocks[start + 1].Clock) < Since) start++;
         return new ThreadEvents(this, start, end);
+    }
+
+    public bool IsWhole(TraceThread thread)
+    {
+        if (!blocksOf.TryGetValue(thread.Index, out var range) || Since != 0 || header.Lost > 0 || (header.State & SwitchedOnLater) != 0) return false;
+        var (start, end) = (range.Start.Value, range.End.Value);
+        return blocks[start].Number == 1 && blocks[end - 1].Number == (ulong)(end - start); // numbers ascend, and there are no twins
     }
 
     public void Dispose() => handle.Dispose();

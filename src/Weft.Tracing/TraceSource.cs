@@ -89,6 +89,9 @@ public interface ITraceSource : IDisposable
 
     SwitchedOff SwitchedOff => SwitchedOff.Never;
 
+    /// <summary>Whether it is known that every exit of the thread has its entry: the log begins with the thread, and nothing is missing.</summary>
+    bool IsWhole(TraceThread thread) => false;
+
     /// <summary>The thread's events in order, in bounded memory.</summary>
     IEnumerable<RawEvent> Read(TraceThread thread);
 }
