@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <sys/mman.h>
 
 static uint32_t word_of(const struct weft_tracing_module *module, const struct weft_tracing_sled *sled, uint32_t clock)
@@ -150,12 +149,15 @@ static int protect(const struct weft_tracing_module *module, int protection)
     return result < 0 ? (int)-result : 0;
 }
 
+#define SYNC_CORE (1 << 5) // membarrier's PRIVATE_EXPEDITED_SYNC_CORE, which older headers lack
+#define REGISTER_SYNC_CORE (1 << 6)
+
 /// When this returns, every thread of the process executes what is in memory now.
 static void start_afresh(const struct weft_tracing_module *module)
 {
-    long result = raw_syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
-    if (result == -EPERM && raw_syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) == 0)
-        result = raw_syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+    long result = raw_syscall(SYS_membarrier, SYNC_CORE, 0, 0);
+    if (result == -EPERM && raw_syscall(SYS_membarrier, REGISTER_SYNC_CORE, 0, 0) == 0)
+        result = raw_syscall(SYS_membarrier, SYNC_CORE, 0, 0);
     if (result == 0)
         return;
     // Without it (old kernels, sandboxes): taking rights away interrupts the processors that have them.

@@ -94,6 +94,7 @@ public sealed class TracingReportTests : IDisposable
         writer.Thread(1).Enter(1, 1_000).Begin(1, 1_500).Enter(2, 2_000).Values(40, unchecked((uint)-2)).Exit(2, 3_234).Values(38).Event(2, "hello", 3_500).End(1, 4_500)
             .Enter(3, 5_000).Values((ulong)BitConverter.DoubleToInt64Bits(5)).Enter(4, 6_000).Tail(4, 6_100).Exit(3, 2_007_000).Values((ulong)BitConverter.DoubleToInt64Bits(2.5)).Lost(3);
         writer.Thread(2, 77).Exit(2, 2_500).Enter(4, 2_600).Enter(4, 2_700).Exit(1, 2_800);
+        writer.Put32(88, 17); // functions were switched on while they ran
         var output = harness.Must(Harness.Weft, "tracing", "replay", Write(writer)).Output;
         Assert.Equal("""
             # DURATION     TID     FUNCTION
