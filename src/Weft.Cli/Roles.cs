@@ -1,6 +1,7 @@
 using System.Text;
 using Weft.Cli.Ci;
 using Weft.Cli.Commands;
+using Weft.Coverage;
 using Weft.Interrupts;
 using Weft.Metering;
 using Weft.Tracing;
@@ -18,7 +19,7 @@ namespace Weft.Cli;
 internal static class Roles
 {
     /// <summary>Every instrument, in the order they are woven: metering brings its count up to date at the points that interrupts mark.</summary>
-    public static InstrumentSet Instruments { get; } = new([new InterruptsInstrument(), new MeteringInstrument(), new TracingInstrument()]);
+    public static InstrumentSet Instruments { get; } = new([new InterruptsInstrument(), new MeteringInstrument(), new TracingInstrument(), new CoverageInstrument()]);
 
     /// <summary>Names the program answers to beside its own; the build and <c>weft install</c> link them.</summary>
     public static IReadOnlyList<string> PublicNames { get; } = ["cargo-weft", "weft-cc", "weft-c++", .. CiCommands.Names];

@@ -41,7 +41,10 @@ public interface IInstrument
     IReadOnlyList<string> SharedSymbols { get; }
 
     /// <summary>What clang's front end has to be told so that it writes what the instrument reads into the IR.</summary>
-    IReadOnlyList<string> FrontFlags => [];
+    IReadOnlyList<string> ClangFlags(InstrumentSettings settings) => [];
+
+    /// <summary>The same for rustc.</summary>
+    IReadOnlyList<string> RustcFlags(InstrumentSettings settings) => [];
 
     /// <summary>Weaves the instrument into a module. Must leave a module that passes LLVM's verifier, and be a pure function of its inputs.</summary>
     void Weave(Module module, WeaveContext context);

@@ -41,6 +41,12 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
                 instrument.Weave(module, new WeaveContext(stage, optimised, settings));
     }
 
+    /// <summary>What clang's front end is told for all instruments.</summary>
+    public IEnumerable<string> ClangFlags => Instruments.SelectMany(i => i.ClangFlags(SettingsOf(i)));
+
+    /// <summary>What rustc is told for all instruments.</summary>
+    public IEnumerable<string> RustcFlags => Instruments.SelectMany(i => i.RustcFlags(SettingsOf(i)));
+
     /// <summary>What the instruments have to do to the object file of a woven module.</summary>
     public bool Finish(byte[] objectFile) => Instruments.Aggregate(false, (changed, instrument) => instrument.Finish(objectFile) | changed);
 

@@ -1,3 +1,4 @@
+using Weft.Core.Flow;
 using System.Globalization;
 using Weft.Core;
 using Weft.Llvm;

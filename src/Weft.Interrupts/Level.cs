@@ -1,3 +1,4 @@
+using Weft.Core.Flow;
 namespace Weft.Interrupts;
 
 /// <summary>

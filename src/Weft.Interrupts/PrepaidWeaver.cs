@@ -1,3 +1,4 @@
+using Weft.Core.Flow;
 using Weft.Llvm;
 
 namespace Weft.Interrupts;

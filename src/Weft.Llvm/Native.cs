@@ -73,6 +73,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMStructGetTypeAtIndex(nint type, uint index);
     [LibraryImport(Library)] internal static partial nint LLVMConstInt(nint type, ulong value, int signExtend);
     [LibraryImport(Library)] internal static partial nint LLVMConstNull(nint type);
+    [LibraryImport(Library)] internal static partial nint LLVMConstPtrToInt(nint pointer, nint type);
     [LibraryImport(Library)] internal static partial nint LLVMConstStructInContext(nint context, nint* values, uint count, int packed);
     [LibraryImport(Library)] internal static partial nint LLVMConstStringInContext2(nint context, byte* text, nuint length, int dontNullTerminate);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstantDataArray(nint value);
@@ -93,6 +94,8 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstant(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstantInt(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAInlineAsm(nint value);
+    [LibraryImport(Library)] internal static partial nint LLVMIsAGlobalVariable(nint value);
+    [LibraryImport(Library)] internal static partial nint LLVMIsAConstantExpr(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMGetFirstUse(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMGetNextUse(nint use);
     [LibraryImport(Library)] internal static partial nint LLVMGetUser(nint use);
@@ -150,6 +153,8 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMInstructionClone(nint instruction);
     [LibraryImport(Library)] internal static partial void LLVMInsertIntoBuilder(nint builder, nint instruction);
     [LibraryImport(Library)] internal static partial void LLVMSetOperand(nint user, uint index, nint value);
+    [LibraryImport(Library)] internal static partial int LLVMGetVolatile(nint access);
+    [LibraryImport(Library)] internal static partial int LLVMGetOrdering(nint access);
     [LibraryImport(Library)] internal static partial uint LLVMGetNumSuccessors(nint terminator);
     [LibraryImport(Library)] internal static partial nint LLVMGetSuccessor(nint terminator, uint index);
     [LibraryImport(Library)] internal static partial void LLVMSetSuccessor(nint terminator, uint index, nint block);

@@ -151,6 +151,20 @@ public readonly unsafe record struct Value(nint Handle)
         }
     }
 
+    /// <summary>The global variable that a constant address lies in; none if it is not one.</summary>
+    public GlobalVariable AddressedGlobal
+    {
+        get
+        {
+            var at = Handle;
+            while (at != 0 && Native.LLVMIsAConstantExpr(at) != 0) at = Native.LLVMGetOperand(at, 0);
+            return new(at == 0 ? 0 : Native.LLVMIsAGlobalVariable(at));
+        }
+    }
+
+    /// <summary>A constant address as a constant number.</summary>
+    public Value ToConstantInt(LlvmType type) => new(Native.LLVMConstPtrToInt(Handle, type.Handle));
+
     public bool HasUses => Native.LLVMGetFirstUse(Handle) != 0;
 
     public void ReplaceAllUsesWith(Value other) => Native.LLVMReplaceAllUsesWith(Handle, other.Handle);
@@ -163,6 +177,8 @@ public readonly unsafe record struct Value(nint Handle)
 public readonly unsafe record struct GlobalVariable(nint Handle)
 {
     public Value AsValue => new(Handle);
+
+    public bool Exists => Handle != 0;
 
     public string Name => AsValue.Name;
 
@@ -403,6 +419,10 @@ public readonly record struct Instruction(nint Handle)
     public unsafe void AddIncoming(Value value, BasicBlock block) => Native.LLVMAddIncoming(Handle, (nint*)&value, (nint*)&block, 1);
 
     // Others
+
+    /// <summary>A load or store that nothing may reorder or drop, because it is volatile, or that other threads synchronise with.</summary>
+    public bool IsSynchronising => Opcode is Opcode.Fence or Opcode.AtomicCmpXchg or Opcode.AtomicRMW
+        || Opcode is Opcode.Load or Opcode.Store && (Native.LLVMGetVolatile(Handle) != 0 || Native.LLVMGetOrdering(Handle) != 0);
 
     /// <summary>Of an integer comparison.</summary>
     public Predicate Predicate => (Predicate)Native.LLVMGetICmpPredicate(Handle);

@@ -43,7 +43,7 @@ public sealed class TracingInstrument : IInstrument
     public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_tracing_*", "weft_tracing_*", "__xray_*", "_Unwind_SetIP"];
 
     /// <summary>Without it the attributes xray_always_instrument and xray_never_instrument come to nothing.</summary>
-    public IReadOnlyList<string> FrontFlags { get; } = ["-fxray-instrument"];
+    public IReadOnlyList<string> ClangFlags(InstrumentSettings settings) => ["-fxray-instrument"];
 
     public void Weave(Module module, WeaveContext context)
     {

@@ -100,6 +100,7 @@ public static class RustcWrapper
         rustc.AddCodegen("linker-plugin-lto");
         rustc.AddCodegen("no-prepopulate-passes");
         AddLinker(rustc);
+        if (link.Weave) rustc.Add([.. weaving.RustcFlags]);
         rustc.Add("--cfg", "weft", "--check-cfg", "cfg(weft)");
         foreach (var instrument in weaving.Instruments) rustc.Add("--cfg", $"weft_{instrument.Name}", "--check-cfg", $"cfg(weft_{instrument.Name})");
     }

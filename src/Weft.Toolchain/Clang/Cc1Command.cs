@@ -151,7 +151,8 @@ internal sealed class Cc1Command
     {
         if (weaving.WantsCanonicalIr && weaving.WantsStage(Stage.Front)) Canonicalise(list);
         // Headers then call the runtime, which the link will add, without asking whether it is there.
-        foreach (var instrument in weaving.Instruments) AddBeforeInput(list, ["-D", $"__WEFT_{instrument.Name.ToUpperInvariant()}__=1", .. instrument.FrontFlags]);
+        foreach (var instrument in weaving.Instruments) AddBeforeInput(list, ["-D", $"__WEFT_{instrument.Name.ToUpperInvariant()}__=1"]);
+        AddBeforeInput(list, [.. weaving.ClangFlags]);
         // As the last of the system folders: nothing of the user's is hidden by Weft's headers.
         AddBeforeInput(list, "-internal-isystem", Runtime.IncludeFolder);
         return list;

@@ -1,9 +1,9 @@
 using Weft.Llvm;
 
-namespace Weft.Interrupts;
+namespace Weft.Core.Flow;
 
 /// <summary>A function's blocks by number, in the function's order: the entry is 0.</summary>
-internal sealed class FlowGraph
+public sealed class FlowGraph
 {
     private readonly Dictionary<nint, int> numbers = [];
 

@@ -1,7 +1,7 @@
-namespace Weft.Interrupts;
+namespace Weft.Core.Flow;
 
 /// <summary>A cycle of the flow graph: a strongly connected part of what is left when the headers of the loops around it are cut out.</summary>
-internal sealed class Loop(Loop? parent, int[] headers, int[] blocks)
+public sealed class Loop(Loop? parent, int[] headers, int[] blocks)
 {
     private readonly HashSet<int> members = [.. blocks];
 
@@ -26,7 +26,7 @@ internal sealed class Loop(Loop? parent, int[] headers, int[] blocks)
 /// Every cycle of a function, nested. Strongly connected components, found again inside each loop without the edges to its
 /// headers (Steensgaard 1993): needs no dominators, and irreducible flow is nothing special.
 /// </summary>
-internal sealed class LoopForest
+public sealed class LoopForest
 {
     private readonly FlowGraph graph;
     private readonly int[] index, low;

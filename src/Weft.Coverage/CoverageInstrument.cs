@@ -1,0 +1,52 @@
+using Weft.Core;
+using Weft.Coverage.Weaving;
+using Weft.Llvm;
+
+namespace Weft.Coverage;
+
+/// <summary>
+/// Keeps the regions that rustc's and clang's own coverage finds, and counts them another way. The front end's counters
+/// become marks, which inlining may copy but nothing may drop; after it, each mark becomes an addition to the counters of
+/// the thread it runs on, and counters of loops that nothing leaves sideways gather in registers.
+/// <code>
+/// atomicrmw add ptr @__profc_f, i64 1         call void @weft.coverage.count(ptr @__profc_f, i64 1)
+///                                       ==>                          ...
+///                                             %shift = the distance from the counters to this thread's own
+///                                             add i64 1 to memory at @__profc_f + %shift
+/// </code>
+/// Guarantee: summed over the threads, each counter has the value that the front end's would have, at every point where
+/// the program calls code that was not woven, and where it ends.
+/// </summary>
+public sealed class CoverageInstrument : IInstrument
+{
+    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Binary = "binary", Mcdc = "mcdc", Off = "off", On = "on";
+
+    public string Name => "coverage";
+
+    public string Description => "count what ran, by region of the source, in LLVM's formats";
+
+    public IReadOnlyList<InstrumentOption> Options { get; } =
+    [
+        new(Counters, Exact, [Exact, Atomic, Binary], "exact: counters of each thread's own; atomic: one set for all threads; binary: whether it ran"),
+        new(Mcdc, Off, [Off, On], "on: modified condition/decision coverage, where the front end has it (clang)"),
+    ];
+
+    public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Front];
+
+    public bool WantsCanonicalIr => false;
+
+    public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_coverage_*", "weft_coverage_*", "__llvm_profile_*"];
+
+    public IReadOnlyList<string> ClangFlags(InstrumentSettings settings) =>
+        ["-fprofile-instrument=clang", "-fcoverage-mapping", .. settings.Option(Mcdc) == On ? ["-fcoverage-mcdc"] : Array.Empty<string>()];
+
+    public IReadOnlyList<string> RustcFlags(InstrumentSettings settings) => ["-C", "instrument-coverage"];
+
+    public void Weave(Module module, WeaveContext context)
+    {
+        if (!FrontEndCounters.ArePresent(module)) return;
+        var marks = FrontEndCounters.ToMarks(module);
+        if (context.Optimised) module.RunPasses(Marks.Simplification, machine: null, default);
+        MarkLowering.Run(module, marks, promotes: context.Optimised);
+    }
+}

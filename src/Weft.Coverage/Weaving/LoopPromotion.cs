@@ -1,0 +1,129 @@
+using System.Runtime.InteropServices;
+using Weft.Core.Flow;
+using Weft.Llvm;
+
+namespace Weft.Coverage.Weaving;
+
+/// <summary>
+/// Gathers counts in a local variable while a loop runs.
+/// <code>
+/// loop:                                   %n = 0
+///   mark @c, 1                            loop:
+///   br %more, loop, out            ==>      %n += 1
+/// out:                                      br %more, loop, out
+///                                         out:
+///                                           mark @c, %n
+/// </code>
+/// Only for loops that can be left by their own branches alone: no calls, which might not come back or might be asked for
+/// the counts, and nothing that synchronises, by which a loop may wait for another thread.
+/// </summary>
+internal sealed class LoopPromotion(Marks marks, Builder builder, ThreadCounters counters, FlowGraph graph)
+{
+    private readonly LoopForest forest = new(graph);
+
+    public void Run()
+    {
+        foreach (var root in forest.Roots) Promote(root);
+    }
+
+    private void Promote(Loop loop)
+    {
+        if (IsClosed(loop) && Preheader(loop) is { } preheader && Exits(loop) is { } exits) Gather(loop, preheader, exits);
+        else
+            foreach (var child in loop.Children) Promote(child);
+    }
+
+    private void Gather(Loop loop, BasicBlock preheader, List<BasicBlock> exits)
+    {
+        var groups = Groups(loop);
+        foreach (var group in groups)
+        {
+            group.Local = NewLocal(preheader);
+            foreach (var mark in group.Marks) AddToLocal(mark, group.Local);
+            foreach (var mark in group.Marks.Concat(group.Others)) mark.Erase();
+        }
+        foreach (var exit in exits)
+        {
+            builder.Before(exit.FirstInsertion);
+            builder.SetArtificialLocation(counters.Function);
+            foreach (var group in groups)
+                foreach (var counter in group.Counters)
+                    counters.Add(counter, builder.Load(counters.Word, group.Local));
+        }
+    }
+
+    /// <summary>Counters that are counted in the same blocks have the same count, and one local does for all of them.</summary>
+    private sealed class Group(List<Instruction> marks)
+    {
+        public List<Instruction> Marks { get; } = marks;
+
+        public List<Instruction> Others { get; } = [];
+
+        public List<Value> Counters { get; } = [];
+
+        public Value Local { get; set; }
+    }
+
+    private List<Group> Groups(Loop loop)
+    {
+        var byCounter = new Dictionary<nint, List<Instruction>>();
+        foreach (var block in loop.Blocks)
+            foreach (var instruction in graph.Blocks[block].Instructions)
+                if (marks.Is(instruction))
+                    (CollectionsMarshal.GetValueRefOrAddDefault(byCounter, instruction.AsValue.Operand(0).Handle, out _) ??= []).Add(instruction);
+        var groups = new Dictionary<string, Group>();
+        foreach (var (counter, found) in byCounter)
+        {
+            ref var group = ref CollectionsMarshal.GetValueRefOrAddDefault(groups, Places(found), out var known);
+            if (known) group!.Others.AddRange(found);
+            else group = new Group(found);
+            group!.Counters.Add(new Value(counter));
+        }
+        return [.. groups.Values];
+    }
+
+    private static string Places(List<Instruction> found) => string.Join(' ', found.Select(m => $"{m.Block.Handle}+{m.AsValue.Operand(1).Handle}"));
+
+    private void AddToLocal(Instruction mark, Value local)
+    {
+        builder.Before(mark);
+        builder.SetLocation(mark.DebugLocation);
+        builder.Store(builder.Add(builder.Load(counters.Word, local), mark.AsValue.Operand(1)), local);
+    }
+
+    private Value NewLocal(BasicBlock preheader)
+    {
+        builder.Before(counters.Function.Entry.First);
+        builder.SetArtificialLocation(counters.Function);
+        var local = builder.Alloca(counters.Word);
+        builder.Before(preheader.Terminator);
+        builder.Store(counters.Word.Const(0), local);
+        return local;
+    }
+
+    private bool IsClosed(Loop loop) => loop.IsReducible && loop.Blocks.All(b => IsClosed(graph.Blocks[b]));
+
+    private bool IsClosed(BasicBlock block)
+    {
+        if (block.Terminator.Opcode is not (Opcode.Br or Opcode.Switch)) return false;
+        foreach (var instruction in block.Instructions)
+            if (instruction.IsSynchronising || instruction.IsCall && !marks.Is(instruction) && !IsHarmless(instruction.CalledValue))
+                return false;
+        return true;
+    }
+
+    private static bool IsHarmless(Value callee) => callee.IsFunction && callee.AsFunction.IsIntrinsic;
+
+    private BasicBlock? Preheader(Loop loop)
+    {
+        var outside = graph.Predecessors[loop.Header].Where(p => !loop.Contains(p)).ToList();
+        return outside.Count == 1 && graph.Successors[outside[0]].Length == 1 ? graph.Blocks[outside[0]] : null;
+    }
+
+    /// <summary>The blocks behind the loop; null when one of them can be reached otherwise.</summary>
+    private List<BasicBlock>? Exits(Loop loop)
+    {
+        var exits = loop.Blocks.SelectMany(b => graph.Successors[b]).Where(b => !loop.Contains(b)).Distinct().ToList();
+        return exits.All(e => graph.Predecessors[e].All(loop.Contains) && graph.Blocks[e].FirstInsertion.Exists) ? [.. exits.Select(e => graph.Blocks[e])] : null;
+    }
+}

@@ -1,0 +1,47 @@
+using Weft.Llvm;
+
+namespace Weft.Coverage.Weaving;
+
+/// <summary>The inline functions of probes.ll and, for how a machine adds to memory, add.*.ll inside a module.</summary>
+internal sealed class Probes
+{
+    private Probes(Module module)
+    {
+        Shift = module.FindFunction("weft.coverage.shift")!.Value;
+        Add = module.FindFunction("weft.coverage.add")!.Value;
+    }
+
+    public Function Shift { get; }
+
+    public Function Add { get; }
+
+    public static Probes LinkInto(Module module)
+    {
+        foreach (var name in (ReadOnlySpan<string>)["probes", module.Triple.StartsWith("x86_64", StringComparison.Ordinal) ? "add.x86_64" : "add"])
+        {
+            using var source = module.Context.ParseAssembly(Read(name));
+            source.Triple = module.Triple;
+            source.DataLayout = module.DataLayout;
+            module.Link(source);
+        }
+        return new Probes(module);
+    }
+
+    /// <summary>The probes belong to this module alone from now on; weak linkage was needed to get them through the linker.</summary>
+    public void Seal()
+    {
+        foreach (var probe in (ReadOnlySpan<Function>)[Shift, Add])
+        {
+            var sealedProbe = probe;
+            sealedProbe.Linkage = Linkage.Internal;
+        }
+    }
+
+    private static byte[] Read(string name)
+    {
+        using var stream = typeof(Probes).Assembly.GetManifestResourceStream($"coverage/{name}.ll")!;
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+}

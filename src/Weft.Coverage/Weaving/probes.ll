@@ -1,0 +1,26 @@
+; The probe that CoverageInstrument.cs puts at the entry of functions. It is linked into each woven module and inlined by
+; the optimiser (also at -O0, which honours alwaysinline). The state and the slow path are in runtime/coverage.c.
+
+; How far this thread's counters are from those in the module's own data; null until the thread has some.
+@__weft_coverage_shift = external hidden thread_local(initialexec) global ptr
+
+declare ptr @llvm.threadlocal.address.p0(ptr)
+
+define weak_odr hidden ptr @weft.coverage.shift() alwaysinline nounwind noprofile {
+  %slot = call ptr @llvm.threadlocal.address.p0(ptr @__weft_coverage_shift)
+  %known = load ptr, ptr %slot, align 8
+  %new = icmp eq ptr %known, null
+  br i1 %new, label %start, label %ready, !prof !0
+
+start:
+  %given = call preserve_mostcc ptr @__weft_coverage_thread_start()
+  br label %ready
+
+ready:
+  %shift = phi ptr [ %known, %0 ], [ %given, %start ]
+  ret ptr %shift
+}
+
+declare hidden preserve_mostcc ptr @__weft_coverage_thread_start() cold nounwind
+
+!0 = !{!"branch_weights", i32 1, i32 1048575}
