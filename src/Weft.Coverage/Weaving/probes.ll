@@ -1,13 +1,13 @@
 ; The probe that CoverageInstrument.cs puts at the entry of functions. It is linked into each woven module and inlined by
 ; the optimiser (also at -O0, which honours alwaysinline). The state and the slow path are in runtime/coverage.c.
 
-; How far this thread's counters are from those in the module's own data; null until the thread has some.
-@__weft_coverage_shift = external hidden thread_local(initialexec) global ptr
+; { how far this thread's counters are from those in the module's own data, the same for bitmaps }; null until the thread has some.
+@__weft_coverage_state = external hidden thread_local(initialexec) global { ptr, ptr }
 
 declare ptr @llvm.threadlocal.address.p0(ptr)
 
 define weak_odr hidden ptr @weft.coverage.shift() alwaysinline nounwind noprofile {
-  %slot = call ptr @llvm.threadlocal.address.p0(ptr @__weft_coverage_shift)
+  %slot = call ptr @llvm.threadlocal.address.p0(ptr @__weft_coverage_state)
   %known = load ptr, ptr %slot, align 8
   %new = icmp eq ptr %known, null
   br i1 %new, label %start, label %ready, !prof !0
