@@ -45,8 +45,8 @@ public sealed class CoverageInstrument : IInstrument
     public void Weave(Module module, WeaveContext context)
     {
         if (!FrontEndCounters.ArePresent(module)) return;
-        var marks = FrontEndCounters.ToMarks(module);
+        FrontEndCounters.ToMarks(module);
         if (context.Optimised) module.RunPasses(Marks.Simplification, machine: null, default);
-        MarkLowering.Run(module, marks, promotes: context.Optimised);
+        MarkLowering.Run(module, promotes: context.Optimised);
     }
 }

@@ -12,7 +12,7 @@ internal static class FrontEndCounters
         module.Globals.Any(IsCounters) || module.Functions.Any(f => f.Name.StartsWith("llvm.instrprof.", StringComparison.Ordinal));
 
     /// <summary>Puts a mark in place of each counter's update. Code that runs before thread-locals exist keeps the front end's.</summary>
-    public static Marks ToMarks(Module module)
+    public static void ToMarks(Module module)
     {
         module.RunPasses("instrprof", machine: null, default);
         var marks = new Marks(module);
@@ -23,7 +23,6 @@ internal static class FrontEndCounters
             if (function.IsDeclaration || resolvers.Contains(function)) continue;
             foreach (var update in Updates(function)) Replace(update, marks, builder);
         }
-        return marks;
     }
 
     /// <summary>An update of a counter: what it adds, and the instruction that writes it.</summary>
@@ -66,7 +65,7 @@ internal static class FrontEndCounters
         if (!load.AsValue.HasUses) load.Erase();
     }
 
-    private static bool IsCounter(Value address) => address.AddressedGlobal is { Exists: true } global && IsCounters(global);
+    public static bool IsCounter(Value address) => address.AddressedGlobal is { Exists: true } global && IsCounters(global);
 
     private static bool IsCounters(GlobalVariable global) => global.AsValue.NameBytes.StartsWith("__profc_"u8);
 }

@@ -14,10 +14,9 @@ namespace Weft.Coverage.Weaving;
 ///                                         out:
 ///                                           mark @c, %n
 /// </code>
-/// Only for loops that can be left by their own branches alone: no calls, which might not come back or might be asked for
-/// the counts, and nothing that synchronises, by which a loop may wait for another thread.
+/// Only for loops without observers, which can be left by their own branches alone.
 /// </summary>
-internal sealed class LoopPromotion(Marks marks, Builder builder, ThreadCounters counters, FlowGraph graph)
+internal sealed class LoopPromotion(Marks marks, Observers observers, Builder builder, LlvmType word, Function function, FlowGraph graph)
 {
     private readonly LoopForest forest = new(graph);
 
@@ -45,10 +44,10 @@ internal sealed class LoopPromotion(Marks marks, Builder builder, ThreadCounters
         foreach (var exit in exits)
         {
             builder.Before(exit.FirstInsertion);
-            builder.SetArtificialLocation(counters.Function);
+            builder.SetArtificialLocation(function);
             foreach (var group in groups)
                 foreach (var counter in group.Counters)
-                    counters.Add(counter, builder.Load(counters.Word, group.Local));
+                    marks.Add(builder, counter, builder.Load(word, group.Local));
         }
     }
 
@@ -70,7 +69,7 @@ internal sealed class LoopPromotion(Marks marks, Builder builder, ThreadCounters
         foreach (var block in loop.Blocks)
             foreach (var instruction in graph.Blocks[block].Instructions)
                 if (marks.Is(instruction))
-                    (CollectionsMarshal.GetValueRefOrAddDefault(byCounter, instruction.AsValue.Operand(0).Handle, out _) ??= []).Add(instruction);
+                    (CollectionsMarshal.GetValueRefOrAddDefault(byCounter, Marks.CounterOf(instruction).Handle, out _) ??= []).Add(instruction);
         var groups = new Dictionary<string, Group>();
         foreach (var (counter, found) in byCounter)
         {
@@ -82,22 +81,22 @@ internal sealed class LoopPromotion(Marks marks, Builder builder, ThreadCounters
         return [.. groups.Values];
     }
 
-    private static string Places(List<Instruction> found) => string.Join(' ', found.Select(m => $"{m.Block.Handle}+{m.AsValue.Operand(1).Handle}"));
+    private string Places(List<Instruction> found) => string.Join(' ', found.Select(m => $"{m.Block.Handle}+{marks.AmountOf(m, word).Handle}"));
 
     private void AddToLocal(Instruction mark, Value local)
     {
         builder.Before(mark);
         builder.SetLocation(mark.DebugLocation);
-        builder.Store(builder.Add(builder.Load(counters.Word, local), mark.AsValue.Operand(1)), local);
+        builder.Store(builder.Add(builder.Load(word, local), marks.AmountOf(mark, word)), local);
     }
 
     private Value NewLocal(BasicBlock preheader)
     {
-        builder.Before(counters.Function.Entry.First);
-        builder.SetArtificialLocation(counters.Function);
-        var local = builder.Alloca(counters.Word);
+        builder.Before(function.Entry.First);
+        builder.SetArtificialLocation(function);
+        var local = builder.Alloca(word);
         builder.Before(preheader.Terminator);
-        builder.Store(counters.Word.Const(0), local);
+        builder.Store(word.Const(0), local);
         return local;
     }
 
@@ -107,12 +106,10 @@ internal sealed class LoopPromotion(Marks marks, Builder builder, ThreadCounters
     {
         if (block.Terminator.Opcode is not (Opcode.Br or Opcode.Switch)) return false;
         foreach (var instruction in block.Instructions)
-            if (instruction.IsSynchronising || instruction.IsCall && !marks.Is(instruction) && !IsHarmless(instruction.CalledValue))
+            if (observers.Is(instruction))
                 return false;
         return true;
     }
-
-    private static bool IsHarmless(Value callee) => callee.IsFunction && callee.AsFunction.IsIntrinsic;
 
     private BasicBlock? Preheader(Loop loop)
     {

@@ -15,26 +15,35 @@ namespace Weft.Coverage.Weaving;
 /// </summary>
 internal static class MarkLowering
 {
-    public static void Run(Module module, Marks marks, bool promotes)
+    public static void Run(Module module, bool promotes)
     {
+        var marks = new Marks(module); // what runs between may have dropped a function that nobody called
         var functions = module.Functions.Where(f => !f.IsDeclaration && marks.In(f).Count > 0).ToList();
         var probes = Probes.LinkInto(module);
         using var builder = new Builder(module.Context);
         var weights = new BranchWeights(module.Context);
         foreach (var function in functions)
         {
+            if (promotes) Gather(module.Context, marks, builder, function, weights);
             var counters = new ThreadCounters(module.Context, builder, probes, function);
-            if (promotes) new LoopPromotion(marks, builder, counters, new FlowGraph(function, weights)).Run();
             foreach (var mark in marks.In(function))
             {
                 builder.Before(mark);
                 builder.SetLocation(mark.DebugLocation);
-                counters.Add(mark.AsValue.Operand(0), mark.AsValue.Operand(1));
+                counters.Add(Marks.CounterOf(mark), marks.AmountOf(mark, module.Context.Int(64)));
                 mark.Erase();
             }
         }
         marks.Delete();
         probes.Seal();
+    }
+
+    private static void Gather(LlvmContext context, Marks marks, Builder builder, Function function, BranchWeights weights)
+    {
+        var observers = new Observers(marks);
+        var graph = new FlowGraph(function, weights);
+        new LoopPromotion(marks, observers, builder, context.Int(64), function, graph).Run();
+        new PendingCounts(marks, observers, builder, context.Int(64), function, graph).Run();
     }
 }
 
@@ -44,28 +53,25 @@ internal sealed class ThreadCounters
     private readonly Builder builder;
     private readonly Probes probes;
     private readonly LlvmType word;
-    private readonly Value shift;
 
     public ThreadCounters(LlvmContext context, Builder builder, Probes probes, Function function)
     {
         this.builder = builder;
         this.probes = probes;
         word = context.Int(64);
-        Function = function;
-        builder.Before(AfterAllocas(function.Entry));
+        builder.Before(AfterAllocas.In(function.Entry));
         builder.SetArtificialLocation(function);
-        shift = builder.Call(probes.Shift).AsValue;
+        builder.Call(probes.Enter);
     }
 
-    public Function Function { get; }
-
-    public LlvmType Word => word;
-
     /// <summary>Adds to a counter where the builder stands.</summary>
-    public void Add(Value counter, Value amount) => builder.Call(probes.Add, builder.Advance(shift, counter.ToConstantInt(word)), amount);
+    public void Add(Value counter, Value amount) => builder.Call(probes.Add, builder.Call(probes.Own, counter.ToConstantInt(word)).AsValue, amount);
+}
 
-    // The probe is inlined and brings a branch with it: an alloca behind it would no longer be a fixed slot of the frame.
-    private static Instruction AfterAllocas(BasicBlock entry)
+/// <summary>The probe is inlined and brings a branch with it: an alloca behind it would no longer be a fixed slot of the frame.</summary>
+internal static class AfterAllocas
+{
+    public static Instruction In(BasicBlock entry)
     {
         var instruction = entry.First;
         while (instruction.Opcode == Opcode.Alloca) instruction = instruction.Next;

@@ -7,11 +7,14 @@ internal sealed class Probes
 {
     private Probes(Module module)
     {
-        Shift = module.FindFunction("weft.coverage.shift")!.Value;
+        Enter = module.FindFunction("weft.coverage.enter")!.Value;
+        Own = module.FindFunction("weft.coverage.own")!.Value;
         Add = module.FindFunction("weft.coverage.add")!.Value;
     }
 
-    public Function Shift { get; }
+    public Function Enter { get; }
+
+    public Function Own { get; }
 
     public Function Add { get; }
 
@@ -30,7 +33,7 @@ internal sealed class Probes
     /// <summary>The probes belong to this module alone from now on; weak linkage was needed to get them through the linker.</summary>
     public void Seal()
     {
-        foreach (var probe in (ReadOnlySpan<Function>)[Shift, Add])
+        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Own, Add])
         {
             var sealedProbe = probe;
             sealedProbe.Linkage = Linkage.Internal;
