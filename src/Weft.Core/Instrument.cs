@@ -44,7 +44,13 @@ public interface IInstrument
     IReadOnlyList<string> ClangFlags(InstrumentSettings settings) => [];
 
     /// <summary>The same for rustc.</summary>
-    IReadOnlyList<string> RustcFlags(InstrumentSettings settings) => [];
+    /// <param name="settings">What the build asked of the instrument.</param>
+    /// <param name="crate">The crate's name, with underscores.</param>
+    /// <param name="isMember">Whether the crate belongs to the user's workspace.</param>
+    IReadOnlyList<string> RustcFlags(InstrumentSettings settings, string crate, bool isMember) => [];
+
+    /// <summary>Folder below WEFT_OUT that its profiles go to, if runs of one cargo command make a whole; or null.</summary>
+    string? ProfileFolder => null;
 
     /// <summary>Weaves the instrument into a module. Must leave a module that passes LLVM's verifier, and be a pure function of its inputs.</summary>
     void Weave(Module module, WeaveContext context);

@@ -45,7 +45,7 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     public IEnumerable<string> ClangFlags => Instruments.SelectMany(i => i.ClangFlags(SettingsOf(i)));
 
     /// <summary>What rustc is told for all instruments.</summary>
-    public IEnumerable<string> RustcFlags => Instruments.SelectMany(i => i.RustcFlags(SettingsOf(i)));
+    public IEnumerable<string> RustcFlags(string crate, bool isMember) => Instruments.SelectMany(i => i.RustcFlags(SettingsOf(i), crate, isMember));
 
     /// <summary>What the instruments have to do to the object file of a woven module.</summary>
     public bool Finish(byte[] objectFile) => Instruments.Aggregate(false, (changed, instrument) => instrument.Finish(objectFile) | changed);

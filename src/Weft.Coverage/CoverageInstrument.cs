@@ -19,7 +19,7 @@ namespace Weft.Coverage;
 /// </summary>
 public sealed class CoverageInstrument : IInstrument
 {
-    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Binary = "binary", Mcdc = "mcdc", Off = "off", On = "on";
+    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Binary = "binary", Mcdc = "mcdc", Crates = "crates", Workspace = "workspace", All = "all", Off = "off", On = "on";
 
     public string Name => "coverage";
 
@@ -28,6 +28,7 @@ public sealed class CoverageInstrument : IInstrument
     public IReadOnlyList<InstrumentOption> Options { get; } =
     [
         new(Counters, Exact, [Exact, Atomic, Binary], "exact: counters of each thread's own; atomic: one set for all threads; binary: whether it ran"),
+        new(Crates, Workspace, [], "Rust crates to count: workspace, all, or names with commas between them"),
         new(Mcdc, Off, [Off, On], "on: modified condition/decision coverage, where the front end has it (clang)"),
     ];
 
@@ -40,7 +41,14 @@ public sealed class CoverageInstrument : IInstrument
     public IReadOnlyList<string> ClangFlags(InstrumentSettings settings) =>
         ["-fprofile-instrument=clang", "-fcoverage-mapping", .. settings.Option(Mcdc) == On ? ["-fcoverage-mcdc"] : Array.Empty<string>()];
 
-    public IReadOnlyList<string> RustcFlags(InstrumentSettings settings) => ["-C", "instrument-coverage"];
+    public IReadOnlyList<string> RustcFlags(InstrumentSettings settings, string crate, bool isMember) => settings.Option(Crates) switch
+    {
+        Workspace => isMember,
+        All => true,
+        var names => names.Split(',').Any(n => n.Replace('-', '_') == crate),
+    } ? ["-C", "instrument-coverage"] : [];
+
+    public string ProfileFolder => "coverage";
 
     public void Weave(Module module, WeaveContext context)
     {

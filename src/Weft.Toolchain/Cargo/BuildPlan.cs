@@ -29,6 +29,9 @@ internal sealed record BuildPlan
 
     public int Verbosity { get; init; }
 
+    /// <summary>Folders of the workspace's packages.</summary>
+    public IReadOnlyList<string> MemberFolders { get; init; } = [];
+
     public static BuildPlan Read()
     {
         using var plan = PlanReader.FromEnvironment(Variable) ?? throw new WeftException($"{Variable} is not set", "this command is started by 'weft cargo', not by hand");
@@ -49,6 +52,7 @@ internal sealed record BuildPlan
             Sysroot = plan.Text()!,
             TimingsFolder = plan.Text(),
             Verbosity = plan.Number(),
+            MemberFolders = plan.List(),
         };
     }
 
@@ -67,6 +71,7 @@ internal sealed record BuildPlan
         plan.Text(Sysroot);
         plan.Text(TimingsFolder);
         plan.Number(Verbosity);
+        plan.List(MemberFolders);
         return plan.ToString();
     }
 }

@@ -125,9 +125,11 @@ public static class CargoDoor
             Rustdoc = Variable("RUSTDOC") ?? project.Configured("build", "rustdoc"),
             TimingsFolder = options.Timings ? Directory.CreateTempSubdirectory("weft-timings-").FullName : null,
             Verbosity = Terminal.Verbosity,
+            MemberFolders = project.MemberFolders,
         };
+        var profiles = ProfileFolder.Of(rest, instruments.Weaving(options));
         var namesTarget = NamesTarget(rest, project);
-        return new Session(project, plan, target, folder, namesTarget, CargoArguments(cargo, rest, folder, namesTarget ? null : toolchain.Host), EnvironmentFor(plan));
+        return new Session(project, plan, target, folder, namesTarget, CargoArguments(cargo, rest, folder, namesTarget ? null : toolchain.Host), EnvironmentFor(plan, profiles));
     }
 
     private sealed record Session(CargoProject Project, BuildPlan Plan, string TargetFolder, string Folder, bool NamesTarget, List<string> Arguments, Dictionary<string, string?> Environment);
@@ -151,7 +153,7 @@ public static class CargoDoor
     }
 
     // The user's own wrapper would take precedence over the configuration; Weft's wrapper calls it in turn.
-    private static Dictionary<string, string?> EnvironmentFor(BuildPlan plan)
+    private static Dictionary<string, string?> EnvironmentFor(BuildPlan plan, ProfileFolder? profiles)
     {
         var environment = new Dictionary<string, string?>
         {
@@ -163,6 +165,7 @@ public static class CargoDoor
             ["CARGO_BUILD_RUSTDOC"] = null,
             ["WEFT"] = "1",
         };
+        if (profiles != null) environment[ProfileFolder.Variable] = profiles.Prepare();
         return environment;
     }
 

@@ -22,6 +22,9 @@ public sealed class CargoProject
 
     public IReadOnlyList<CargoPackage> Packages => [.. metadata.GetProperty("packages").EnumerateArray().Select(CargoPackage.From)];
 
+    /// <summary>Folders of the workspace's packages.</summary>
+    public IReadOnlyList<string> MemberFolders => [.. metadata.GetProperty("packages").EnumerateArray().Select(p => Path.GetDirectoryName(p.GetProperty("manifest_path").GetString())!)];
+
     /// <summary>Ids of the packages that cargo works on when nobody names any: the one at hand, or a workspace's default members.</summary>
     public IReadOnlyList<string> DefaultMembers => [.. metadata.GetProperty(metadata.TryGetProperty("workspace_default_members", out _) ? "workspace_default_members" : "workspace_members").EnumerateArray().Select(m => m.GetString()!)];
 

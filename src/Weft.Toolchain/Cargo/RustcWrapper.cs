@@ -50,7 +50,7 @@ public static class RustcWrapper
             Weave = !IsSkipped(plan, crate),
         };
         var bitcodeOnly = rustc.HasCodegen("linker-plugin-lto") && rustc.Codegen("linker-plugin-lto") is not ("no" or "n" or "off" or "false");
-        Rewrite(rustc, weaving, link);
+        Rewrite(rustc, weaving, link, plan);
         if (Environment.GetEnvironmentVariable(IsCompiled) == null)
         {
             var environment = new Dictionary<string, string?> { [LinkPlan.Variable] = link.Encode() };
@@ -69,6 +69,8 @@ public static class RustcWrapper
 
     internal static bool IsSkipped(BuildPlan plan, string crate) => plan.Build.Skip.Any(s => s.Replace('-', '_') == crate);
 
+    private static bool IsMember(BuildPlan plan) => Environment.GetEnvironmentVariable("CARGO_MANIFEST_DIR") is { } folder && plan.MemberFolders.Contains(folder);
+
     private static void RefuseUnsupported(RustcArguments rustc, string crate)
     {
         foreach (var name in Unsupported.Where(rustc.HasCodegen))
@@ -85,7 +87,7 @@ public static class RustcWrapper
     /// opt-level becomes one canonical value only for instruments that count what the front end emits; the level asked
     /// for then governs the lowering alone.
     /// </summary>
-    private static void Rewrite(RustcArguments rustc, Weaving weaving, LinkPlan link)
+    private static void Rewrite(RustcArguments rustc, Weaving weaving, LinkPlan link, BuildPlan plan)
     {
         // Without optimisation nothing is inlined between units anyway: keep rustc's many units, which rebuild faster.
         if (link.Settings.Level != OptLevel.O0)
@@ -100,7 +102,7 @@ public static class RustcWrapper
         rustc.AddCodegen("linker-plugin-lto");
         rustc.AddCodegen("no-prepopulate-passes");
         AddLinker(rustc);
-        if (link.Weave) rustc.Add([.. weaving.RustcFlags]);
+        if (link.Weave) rustc.Add([.. weaving.RustcFlags(rustc.CrateName!, IsMember(plan))]);
         rustc.Add("--cfg", "weft", "--check-cfg", "cfg(weft)");
         foreach (var instrument in weaving.Instruments) rustc.Add("--cfg", $"weft_{instrument.Name}", "--check-cfg", $"cfg(weft_{instrument.Name})");
     }

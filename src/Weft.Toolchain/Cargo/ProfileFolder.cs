@@ -1,0 +1,47 @@
+using Weft.Core;
+
+namespace Weft.Toolchain.Cargo;
+
+/// <summary>
+/// The folder that the programs of one <c>weft cargo test</c> or <c>run</c> leave their profiles in. Cargo runs each in another
+/// folder; together they say what ran, and what an earlier build left there does not belong to it.
+/// </summary>
+internal sealed class ProfileFolder
+{
+    public const string Variable = "WEFT_OUT";
+
+    private static readonly HashSet<string> Running = ["run", "r", "test", "t", "bench", "nextest"];
+
+    private readonly string path;
+    private readonly IReadOnlyList<string> subfolders;
+    private readonly bool keeps;
+
+    private ProfileFolder(string path, IReadOnlyList<string> subfolders, bool keeps)
+    {
+        this.path = path;
+        this.subfolders = subfolders;
+        this.keeps = keeps;
+    }
+
+    /// <summary>Null when no instrument wants one, or the user has said where profiles go.</summary>
+    /// <param name="rest">Cargo's arguments; loses <c>--no-clean</c>.</param>
+    /// <param name="weaving">What is woven.</param>
+    public static ProfileFolder? Of(List<string> rest, Weaving weaving)
+    {
+        var wanted = weaving.Instruments.Select(i => i.ProfileFolder).OfType<string>().ToList();
+        if (wanted.Count == 0) return null;
+        var noClean = new FlagReader(rest).TakeSwitch("--no-clean");
+        if (!rest.Any(Running.Contains) || Terminal.IsSet(Variable) || Terminal.IsSet("LLVM_PROFILE_FILE")) return null;
+        return new ProfileFolder(Path.GetFullPath("weft-out"), wanted, noClean);
+    }
+
+    /// <summary>Removes old profiles, unless they are to be kept, and returns the folder.</summary>
+    public string Prepare()
+    {
+        if (!keeps)
+            foreach (var folder in subfolders.Select(s => Path.Combine(path, s)).Where(Directory.Exists))
+                foreach (var file in Directory.GetFiles(folder, "*.profraw*"))
+                    File.Delete(file);
+        return path;
+    }
+}
