@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Weft.Tests;
+
+/// <summary>Builds programs <c>--with coverage</c>, runs them, and reads their profiles by LLVM's own tools.</summary>
+public abstract partial class CountedPrograms : IDisposable
+{
+    protected static readonly string Fixtures = Path.Combine(Harness.Root, "tests/fixtures/coverage-runtime");
+
+    protected CountedPrograms() => Harness.Environment["WEFT_CC"] = "clang-22";
+
+    protected Harness Harness { get; } = new();
+
+    public virtual void Dispose()
+    {
+        Harness.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>A source is a file of this test, or a fixture.</summary>
+    protected string Build(string output, string source, params string[] flags)
+    {
+        var path = File.Exists(Harness.Path(source)) ? source : Path.Combine(Fixtures, source);
+        Harness.Must(Harness.Weft, [source.EndsWith(".cc", StringComparison.Ordinal) ? "c++" : "cc", "--with=coverage", "-pthread", .. flags, path, "-o", output]);
+        return Harness.Path(output);
+    }
+
+    protected IReadOnlyList<string> Profiles =>
+        Directory.Exists(Harness.Path("weft-out/coverage")) ? [.. Directory.GetFiles(Harness.Path("weft-out/coverage")).Order(StringComparer.Ordinal)] : [];
+
+    /// <summary>How often each function was entered, added up over profiles; llvm-profdata must take all of them.</summary>
+    protected Dictionary<string, long> Counts(params IReadOnlyList<string> profiles)
+    {
+        Harness.Must("llvm-profdata-22", ["merge", "-failure-mode=any", .. profiles, "-o", "counts.profdata"]);
+        var shown = Harness.Must("llvm-profdata-22", "show", "--all-functions", "--counts", "counts.profdata").Output;
+        return FunctionCount().Matches(shown).ToDictionary(m => m.Groups["name"].Value[(m.Groups["name"].Value.LastIndexOf(';') + 1)..], m => long.Parse(m.Groups["count"].Value, CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The sum of a program's lines "NAME COUNT" of one name, whatever stands before it.</summary>
+    protected static long Said(Outcome outcome, string name) =>
+        outcome.Output.Split('\n').Select(l => l.Split(' ')).Where(w => w.Length >= 2 && w[^2] == name).Sum(w => long.Parse(w[^1], CultureInfo.InvariantCulture));
+
+    [GeneratedRegex(@"^  (?<name>\S.*):\n    Hash.*\n    Counters: .*\n    Function count: (?<count>\d+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex FunctionCount();
+}
