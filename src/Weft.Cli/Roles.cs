@@ -4,11 +4,11 @@ using Weft.Cli.Commands;
 using Weft.Coverage;
 using Weft.Interrupts;
 using Weft.Metering;
-using Weft.Tracing;
 using Weft.Toolchain;
 using Weft.Toolchain.Cargo;
 using Weft.Toolchain.Clang;
 using Weft.Toolchain.Link;
+using Weft.Tracing;
 
 namespace Weft.Cli;
 

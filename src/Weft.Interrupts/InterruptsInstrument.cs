@@ -1,6 +1,6 @@
-using Weft.Core.Flow;
 using System.Globalization;
 using Weft.Core;
+using Weft.Core.Flow;
 using Weft.Llvm;
 
 namespace Weft.Interrupts;

@@ -16,12 +16,14 @@ internal static class FrontEndCounters
     {
         module.RunPasses("instrprof", machine: null, default);
         var marks = new Marks(module);
+        var bitmaps = new Bitmaps(module.Context, Probes.LinkInto(module));
         var resolvers = module.IndirectResolvers;
         using var builder = new Builder(module.Context);
         foreach (var function in module.Functions)
         {
             if (function.IsDeclaration || resolvers.Contains(function)) continue;
             foreach (var update in Updates(function)) Replace(update, marks, builder);
+            bitmaps.Redirect(function, builder);
         }
     }
 

@@ -19,7 +19,7 @@ internal static class MarkLowering
     {
         var marks = new Marks(module); // what runs between may have dropped a function that nobody called
         var functions = module.Functions.Where(f => !f.IsDeclaration && marks.In(f).Count > 0).ToList();
-        var probes = Probes.LinkInto(module);
+        var probes = new Probes(module);
         using var builder = new Builder(module.Context);
         var weights = new BranchWeights(module.Context);
         foreach (var function in functions)

@@ -5,16 +5,22 @@ namespace Weft.Coverage.Weaving;
 /// <summary>The inline functions of probes.ll and, for how a machine adds to memory, add.*.ll inside a module.</summary>
 internal sealed class Probes
 {
-    private Probes(Module module)
+    private const string OwnBitsName = "weft.coverage.own_bits";
+
+    /// <summary>The probes that were linked into a module before.</summary>
+    public Probes(Module module)
     {
         Enter = module.FindFunction("weft.coverage.enter")!.Value;
         Own = module.FindFunction("weft.coverage.own")!.Value;
+        OwnBits = module.FindFunction(OwnBitsName)!.Value;
         Add = module.FindFunction("weft.coverage.add")!.Value;
     }
 
     public Function Enter { get; }
 
     public Function Own { get; }
+
+    public Function OwnBits { get; }
 
     public Function Add { get; }
 
@@ -33,7 +39,7 @@ internal sealed class Probes
     /// <summary>The probes belong to this module alone from now on; weak linkage was needed to get them through the linker.</summary>
     public void Seal()
     {
-        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Own, Add])
+        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Own, OwnBits, Add])
         {
             var sealedProbe = probe;
             sealedProbe.Linkage = Linkage.Internal;

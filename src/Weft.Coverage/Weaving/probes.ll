@@ -30,6 +30,15 @@ define weak_odr hidden ptr @weft.coverage.own(i64 %counter) alwaysinline nounwin
   ret ptr %own
 }
 
+; The same for a byte of a bitmap.
+define weak_odr hidden ptr @weft.coverage.own_bits(i64 %byte) alwaysinline nounwind noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_coverage_state)
+  %slot = getelementptr inbounds { ptr, ptr }, ptr %state, i64 0, i32 1
+  %shift = load ptr, ptr %slot, align 8
+  %own = getelementptr i8, ptr %shift, i64 %byte
+  ret ptr %own
+}
+
 declare hidden preserve_mostcc ptr @__weft_coverage_thread_start() cold nounwind
 
 !0 = !{!"branch_weights", i32 1, i32 1048575}
