@@ -53,7 +53,11 @@ SECTION(__llvm_prf_data)
 SECTION(__llvm_prf_cnts)
 SECTION(__llvm_prf_bits)
 SECTION(__llvm_prf_names)
-extern const ElfW(Ehdr) __ehdr_start __attribute__((weak, visibility("hidden")));
+SECTION(weft_coverage_atomic)
+
+/// Distance to the counters that threads share, in a module woven with --coverage-counters atomic.
+WEFT_WEAK __attribute__((visibility("hidden"))) char *__weft_coverage_shared;
+#define EVERYBODY ((pid_t)-1) // their owner
 
 // ---- The process ----
 
@@ -221,7 +225,7 @@ static struct mirror *mirror_for(struct unit *unit, pid_t thread)
     for (struct mirror *mirror = unit->mirrors; mirror; mirror = mirror->next) {
         if (mirror->owner == thread && mirror->state == &__weft_coverage_state)
             return mirror;
-        if (!found && (mirror->owner == 0 || (mirror->owner != thread && weft_thread_is_gone(mirror->owner))))
+        if (!found && mirror->owner != EVERYBODY && (mirror->owner == 0 || (mirror->owner != thread && weft_thread_is_gone(mirror->owner))))
             found = mirror;
     }
     return found ? found : new_mirror(unit);
@@ -315,6 +319,10 @@ static void after_fork_in_child(void)
         weft_coverage_forget_files();
         pid_t thread = weft_thread_id();
         WEFT_EACH_MIRROR(mirror) {
+            if (mirror->owner == EVERYBODY) {
+                weft_coverage_keep(mirror); // nothing will come this way again
+                continue;
+            }
             mirror->owner = mirror->owner == parent ? thread : 0;
             if (mirror->owner && mirror->state)
                 *mirror->state = (struct weft_coverage_state){0};
@@ -334,6 +342,16 @@ WEFT_WEAK __attribute__((used)) void weft_coverage_install_hooks(void)
 
 // ---- Start and end of a module ----
 
+static void share_counters(struct unit *unit)
+{
+    struct mirror *mirror = new_mirror(unit);
+    if (!mirror)
+        return;
+    mirror->owner = EVERYBODY;
+    weft_coverage_keep(mirror);
+    __weft_coverage_shared = (char *)(mirror->image + unit->counters_at - (uintptr_t)unit->counters);
+}
+
 __attribute__((constructor(101))) static void module_starts(void)
 {
     sigset_t mask;
@@ -341,7 +359,10 @@ __attribute__((constructor(101))) static void module_starts(void)
         return;
     if (!own_unit)
         own_unit = enter_unit();
+    if (own_unit && __start_weft_coverage_atomic && !__weft_coverage_shared)
+        share_counters(own_unit);
     weft_coverage_leave(&mask);
+    ensure_hooks();
 }
 
 static int counted_itself(const struct unit *unit)
@@ -356,7 +377,7 @@ static int counted_itself(const struct unit *unit)
 WEFT_WEAK struct mirror *weft_coverage_target(struct unit *unit)
 {
     for (struct mirror *mirror = unit->mirrors; mirror; mirror = mirror->next)
-        if (mirror->owner == weft_thread_id())
+        if (mirror->owner == EVERYBODY || mirror->owner == weft_thread_id())
             return mirror;
     for (struct mirror *mirror = unit->mirrors; mirror; mirror = mirror->next)
         if (mirror->owner == 0 && mirror->offset != NOWHERE)
@@ -371,7 +392,7 @@ static void gather(struct unit *unit, struct mirror *target)
     weft_coverage_keep(target);
     weft_coverage_add_own(unit, target->image);
     for (struct mirror *mirror = unit->mirrors; mirror; mirror = mirror->next) {
-        int is_free = mirror->owner == 0 || weft_thread_is_gone(mirror->owner);
+        int is_free = mirror->owner == 0 || (mirror->owner != EVERYBODY && weft_thread_is_gone(mirror->owner));
         if (mirror == target || (!is_free && mirror->offset != NOWHERE))
             continue;
         weft_coverage_add(unit, target->image, mirror->image);

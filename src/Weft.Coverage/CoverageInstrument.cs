@@ -55,6 +55,6 @@ public sealed class CoverageInstrument : IInstrument
         if (!FrontEndCounters.ArePresent(module)) return;
         FrontEndCounters.ToMarks(module);
         if (context.Optimised) module.RunPasses(Marks.Simplification, machine: null, default);
-        MarkLowering.Run(module, promotes: context.Optimised);
+        MarkLowering.Run(module, context.Option(Counters) == Atomic, promotes: context.Optimised);
     }
 }

@@ -44,6 +44,12 @@ public sealed unsafe class LlvmContext : IDisposable
         fixed (Value* first = values) return new(Native.LLVMConstStructInContext(Handle, (nint*)first, (uint)values.Length, 0));
     }
 
+    [System.Diagnostics.CodeAnalysis.SuppressMessage("Performance", "CA1822:Mark members as static", Justification = "as the other constants")]
+    public Value ConstArray(LlvmType element, ReadOnlySpan<Value> values)
+    {
+        fixed (Value* first = values) return new(Native.LLVMConstArray2(element.Handle, (nint*)first, (ulong)values.Length));
+    }
+
     /// <summary>A NUL-terminated byte array.</summary>
     public Value ConstString(ReadOnlySpan<byte> text)
     {

@@ -71,6 +71,24 @@ public sealed unsafe class Module : IDisposable
 
     public Function AddFunction(string name, LlvmType type) => new(Native.LLVMAddFunction(Handle, name, type.Handle));
 
+    /// <summary>Keeps a variable that nothing names in the object file, and in what is linked from it (llvm.used).</summary>
+    public void KeepInObject(GlobalVariable variable)
+    {
+        var old = FindGlobal("llvm.used");
+        var kept = new List<Value>();
+        if (old is { } list)
+        {
+            for (var i = 0; i < list.Initializer.OperandCount; i++) kept.Add(list.Initializer.Operand(i));
+            list.Delete();
+        }
+        kept.Add(variable.AsValue);
+        var array = Context.ConstArray(Context.Pointer, [.. kept]);
+        var used = AddGlobal(array.Type, "llvm.used");
+        used.Initializer = array;
+        used.Linkage = Linkage.Appending;
+        used.SetSection("llvm.metadata"u8);
+    }
+
     /// <summary>Bytes that a value of the type takes in an array.</summary>
     public ulong SizeOf(LlvmType type) => Native.LLVMABISizeOfType(Native.LLVMGetModuleDataLayout(Handle), type.Handle);
 

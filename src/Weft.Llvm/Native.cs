@@ -75,6 +75,8 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMConstNull(nint type);
     [LibraryImport(Library)] internal static partial nint LLVMConstPtrToInt(nint pointer, nint type);
     [LibraryImport(Library)] internal static partial nint LLVMConstStructInContext(nint context, nint* values, uint count, int packed);
+    [LibraryImport(Library)] internal static partial nint LLVMConstArray2(nint element, nint* values, ulong count);
+    [LibraryImport(Library)] internal static partial void LLVMDeleteGlobal(nint variable);
     [LibraryImport(Library)] internal static partial nint LLVMConstStringInContext2(nint context, byte* text, nuint length, int dontNullTerminate);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstantDataArray(nint value);
     [LibraryImport(Library)] internal static partial int LLVMIsConstantString(nint value);

@@ -186,6 +186,9 @@ public readonly unsafe record struct GlobalVariable(nint Handle)
 
     public bool IsDeclaration => Native.LLVMIsDeclaration(Handle) != 0;
 
+    /// <summary>Nothing may use it any more.</summary>
+    public void Delete() => Native.LLVMDeleteGlobal(Handle);
+
     public bool IsThreadLocal => Native.LLVMIsThreadLocal(Handle) != 0;
 
     public bool IsConstant

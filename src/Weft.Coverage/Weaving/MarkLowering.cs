@@ -15,7 +15,7 @@ namespace Weft.Coverage.Weaving;
 /// </summary>
 internal static class MarkLowering
 {
-    public static void Run(Module module, bool promotes)
+    public static void Run(Module module, bool shared, bool promotes)
     {
         var marks = new Marks(module); // what runs between may have dropped a function that nobody called
         var functions = module.Functions.Where(f => !f.IsDeclaration && marks.In(f).Count > 0).ToList();
@@ -25,7 +25,7 @@ internal static class MarkLowering
         foreach (var function in functions)
         {
             if (promotes) Gather(module.Context, marks, builder, function, weights);
-            var counters = new ThreadCounters(module.Context, builder, probes, function);
+            ICounters counters = shared ? new SharedCounters(module.Context, builder, probes) : new ThreadCounters(module.Context, builder, probes, function);
             foreach (var mark in marks.In(function))
             {
                 builder.Before(mark);
@@ -35,7 +35,18 @@ internal static class MarkLowering
             }
         }
         marks.Delete();
-        probes.Seal();
+        if (shared) AskForSharedCounters(module);
+        probes.Seal(module);
+    }
+
+    // The runtime makes counters for all threads at the start of a program that has this section.
+    private static void AskForSharedCounters(Module module)
+    {
+        var flag = module.AddGlobal(module.Context.Int(8), "weft.coverage.atomic");
+        flag.Initializer = module.Context.Int(8).Const(1);
+        flag.Linkage = Linkage.Private;
+        flag.SetSection("weft_coverage_atomic"u8);
+        module.KeepInObject(flag);
     }
 
     private static void Gather(LlvmContext context, Marks marks, Builder builder, Function function, BranchWeights weights)
@@ -47,8 +58,21 @@ internal static class MarkLowering
     }
 }
 
+/// <summary>How an addition to a counter is written.</summary>
+internal interface ICounters
+{
+    /// <summary>Adds to a counter where the builder stands.</summary>
+    void Add(Value counter, Value amount);
+}
+
+/// <summary>One set of counters for all threads.</summary>
+internal sealed class SharedCounters(LlvmContext context, Builder builder, Probes probes) : ICounters
+{
+    public void Add(Value counter, Value amount) => builder.Call(probes.AddShared, counter.ToConstantInt(context.Int(64)), amount);
+}
+
 /// <summary>The running thread's counters inside one function.</summary>
-internal sealed class ThreadCounters
+internal sealed class ThreadCounters : ICounters
 {
     private readonly Builder builder;
     private readonly Probes probes;
@@ -64,7 +88,6 @@ internal sealed class ThreadCounters
         builder.Call(probes.Enter);
     }
 
-    /// <summary>Adds to a counter where the builder stands.</summary>
     public void Add(Value counter, Value amount) => builder.Call(probes.Add, builder.Call(probes.Own, counter.ToConstantInt(word)).AsValue, amount);
 }
 

@@ -14,6 +14,7 @@ internal sealed class Probes
         Own = module.FindFunction("weft.coverage.own")!.Value;
         OwnBits = module.FindFunction(OwnBitsName)!.Value;
         Add = module.FindFunction("weft.coverage.add")!.Value;
+        AddShared = module.FindFunction("weft.coverage.add_shared")!.Value;
     }
 
     public Function Enter { get; }
@@ -23,6 +24,8 @@ internal sealed class Probes
     public Function OwnBits { get; }
 
     public Function Add { get; }
+
+    public Function AddShared { get; }
 
     public static Probes LinkInto(Module module)
     {
@@ -36,14 +39,21 @@ internal sealed class Probes
         return new Probes(module);
     }
 
-    /// <summary>The probes belong to this module alone from now on; weak linkage was needed to get them through the linker.</summary>
-    public void Seal()
+    /// <summary>
+    /// The probes belong to this module alone from now on; weak linkage was needed to get them through the linker. What is not
+    /// used goes, or the object would refer to thread-locals without saying that they are.
+    /// </summary>
+    public void Seal(Module module)
     {
-        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Own, OwnBits, Add])
+        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Own, OwnBits, Add, AddShared])
         {
             var sealedProbe = probe;
-            sealedProbe.Linkage = Linkage.Internal;
+            if (probe.AsValue.HasUses) sealedProbe.Linkage = Linkage.Internal;
+            else probe.Delete();
         }
+        foreach (var state in (ReadOnlySpan<string>)["__weft_coverage_state", "__weft_coverage_shared"])
+            if (module.FindGlobal(state) is { } global && !global.AsValue.HasUses)
+                global.Delete();
     }
 
     private static byte[] Read(string name)

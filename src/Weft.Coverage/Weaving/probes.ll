@@ -39,6 +39,17 @@ define weak_odr hidden ptr @weft.coverage.own_bits(i64 %byte) alwaysinline nounw
   ret ptr %own
 }
 
+; How far the counters that all threads share are from the module's own; null until the runtime has come to it.
+@__weft_coverage_shared = external hidden global ptr
+
+; --coverage-counters atomic: one set of counters for all threads.
+define weak_odr hidden void @weft.coverage.add_shared(i64 %counter, i64 %amount) alwaysinline nounwind noprofile {
+  %shift = load ptr, ptr @__weft_coverage_shared, align 8
+  %own = getelementptr i8, ptr %shift, i64 %counter
+  %before = atomicrmw add ptr %own, i64 %amount monotonic, align 8
+  ret void
+}
+
 declare hidden preserve_mostcc ptr @__weft_coverage_thread_start() cold nounwind
 
 !0 = !{!"branch_weights", i32 1, i32 1048575}
