@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using Weft.Cli.Commands.Coverage;
 using Weft.Cli.Commands.Tracing;
 using Weft.Core;
 using Weft.Llvm;
@@ -43,6 +44,7 @@ internal static class CommandLine
         root.Add(MeteringCommand.Create());
         root.Add(InterruptsCommand.Create());
         root.Add(TracingCommand.Create());
+        root.Add(CoverageCommand.Create());
         root.Add(DemoCommand.Create());
         root.Add(DoctorCommand.Create());
         root.Add(CacheCommand.Create());

@@ -49,8 +49,14 @@ public sealed class Profile
         return null;
     }
 
-    /// <summary>Whether a function of that name counted anything, whatever its shape.</summary>
-    public bool Knows(ulong nameHash) => byName.ContainsKey(nameHash);
+    /// <summary>Whether a function of that name counted anything, whatever its shape, if only it is context sensitive like this one or not.</summary>
+    public bool Knows(ulong nameHash, ulong structuralHash)
+    {
+        const ulong contextSensitive = 1UL << 60;
+        for (var found = byName.GetValueOrDefault(nameHash); found != null; found = found.Next)
+            if (((found.StructuralHash ^ structuralHash) & contextSensitive) == 0) return true;
+        return false;
+    }
 
     /// <summary>Adds one function's counts to what is already known of it. The record becomes the profile's.</summary>
     public MergeProblems Add(FunctionCounts function)

@@ -25,9 +25,8 @@ public static class ProfileNames
     }
 
     /// <exception cref="DamageException">The blobs are damaged.</exception>
-    internal static Dictionary<ulong, string> Read(ReadOnlySpan<byte> blobs)
+    internal static void Read(ReadOnlySpan<byte> blobs, Dictionary<ulong, string> names)
     {
-        var names = new Dictionary<ulong, string>();
         var reader = new ByteReader(blobs);
         while (reader.Left > 0)
         {
@@ -35,7 +34,6 @@ public static class ProfileNames
             if (reader.Rest[0] == 0) reader.Take(1, "padding");
             else AddNames(reader.Compressible("its names of functions"), names);
         }
-        return names;
     }
 
     private static void AddNames(ReadOnlySpan<byte> blob, Dictionary<ulong, string> names)
@@ -55,7 +53,9 @@ public static class ProfileNames
         public Dictionary<ulong, string> Read(ReadOnlySpan<byte> blobs)
         {
             var key = (Hash(blobs), blobs.Length);
-            return known.TryGetValue(key, out var names) ? names : known.GetOrAdd(key, ProfileNames.Read(blobs));
+            if (known.TryGetValue(key, out var names)) return names;
+            ProfileNames.Read(blobs, names = []);
+            return known.GetOrAdd(key, names);
         }
     }
 }

@@ -1,0 +1,14 @@
+using System.CommandLine;
+
+namespace Weft.Cli.Commands.Coverage;
+
+/// <summary><c>weft coverage</c>: what of the source ran.</summary>
+internal static class CoverageCommand
+{
+    public static Command Create() => new("coverage", "Show what of the source a program ran that was built for coverage.")
+    {
+        MergeCommand.Create(),
+        ExportCommand.Create(),
+        ShowProfileCommand.Create(),
+    };
+}
