@@ -13,7 +13,7 @@ internal sealed class TestVectors
     private readonly VectorIndices indices;
     private readonly byte[] bitmap;
     private readonly bool byCondition;
-    private readonly List<Vector>[] executed = [[], []];
+    private readonly List<(int Index, Vector Vector)>[] executed = [[], []];
 
     private TestVectors(MappedRegion region, List<MappedRegion> conditions, VectorIndices indices, byte[] bitmap, bool byCondition)
     {
@@ -54,8 +54,9 @@ internal sealed class TestVectors
             var index = at.Index + indices.Of(at.Condition, outcome);
             var next = indices.Next(at.Condition, outcome);
             if (next >= 0) stack.Push((next, index, 0));
-            else if (Ran(vector, index)) executed[outcome ? 1 : 0].Add(vector.Copy());
+            else if (Ran(vector, index)) executed[outcome ? 1 : 0].Add((index, vector.Copy()));
         }
+        foreach (var vectors in executed) vectors.Sort((a, b) => a.Index.CompareTo(b.Index));
     }
 
     private bool Ran(Vector vector, int index)
@@ -76,7 +77,7 @@ internal sealed class TestVectors
         }
         var vectors = new List<TestVector>();
         foreach (var outcome in (ReadOnlySpan<bool>)[false, true])
-            foreach (var vector in executed[outcome ? 1 : 0]) vectors.Add(new TestVector(conditions.ConvertAll(c => vector[c.Condition.Id]).ToArray(), outcome));
+            foreach (var (_, vector) in executed[outcome ? 1 : 0]) vectors.Add(new TestVector(conditions.ConvertAll(c => vector[c.Condition.Id]).ToArray(), outcome));
         return new Decision(FunctionEvaluator.Counted(region, 0, 0), found, [.. vectors]);
     }
 
@@ -88,7 +89,7 @@ internal sealed class TestVectors
         for (var i = 0; i < executed[1].Count && missing > 0; i++)
             for (var j = 0; j < executed[0].Count && missing > 0; j++)
             {
-                var only = executed[1][i].OnlyDifference(executed[0][j]);
+                var only = executed[1][i].Vector.OnlyDifference(executed[0][j].Vector);
                 if (only < 0 || pairs[only] != null) continue;
                 pairs[only] = (j, executed[0].Count + i);
                 missing--;
