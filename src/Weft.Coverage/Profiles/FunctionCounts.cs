@@ -11,6 +11,9 @@ public sealed class FunctionCounts(string name, ulong nameHash, ulong structural
     /// <summary>LLVM gives the two largest counts other meanings.</summary>
     public const ulong LargestCount = ulong.MaxValue - 2;
 
+    /// <summary>A bit that LLVM takes for the mark of a context sensitive function, though hashes of front ends may have it.</summary>
+    internal const ulong ContextBit = 1UL << 60;
+
     public string Name => name;
 
     public ulong NameHash => nameHash;
@@ -20,6 +23,8 @@ public sealed class FunctionCounts(string name, ulong nameHash, ulong structural
     public ulong[] Counts => counts;
 
     public byte[] Bitmap => bitmap;
+
+    internal bool SeemsContextSensitive => (structuralHash & ContextBit) != 0;
 
     /// <summary>Another shape of the function of this name.</summary>
     internal FunctionCounts? Next { get; set; }

@@ -27,7 +27,7 @@ public static class IndexedProfileWriter
         writer.U64(IndexedProfile.Magic);
         writer.U64((uint)version | (ulong)profile.Variants);
         writer.Zeros(HeaderSize - 16); // unused, MD5, and offsets that follow
-        ProfileSummary.Of(functions).Write(writer);
+        ProfileSummary.Of(functions.Where(f => !f.SeemsContextSensitive)).Write(writer);
         var table = WriteTable(writer, functions);
         var ids = WriteBinaryIds(writer, profile.BinaryIds);
         var tableNames = file.Position;

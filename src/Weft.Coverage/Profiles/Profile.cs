@@ -52,9 +52,8 @@ public sealed class Profile
     /// <summary>Whether a function of that name counted anything, whatever its shape, if only it is context sensitive like this one or not.</summary>
     public bool Knows(ulong nameHash, ulong structuralHash)
     {
-        const ulong contextSensitive = 1UL << 60;
         for (var found = byName.GetValueOrDefault(nameHash); found != null; found = found.Next)
-            if (((found.StructuralHash ^ structuralHash) & contextSensitive) == 0) return true;
+            if (((found.StructuralHash ^ structuralHash) & FunctionCounts.ContextBit) == 0) return true;
         return false;
     }
 
