@@ -42,15 +42,10 @@ internal ref struct ByteReader(ReadOnlySpan<byte> data, bool bigEndian = false)
     /// <summary>A number in LEB128, unsigned, of at most 64 bits.</summary>
     public ulong Leb(string what)
     {
-        ulong value = 0;
-        for (var shift = 0; ; shift += 7)
-        {
-            var next = U8(what);
-            var bits = (ulong)(next & 0x7F);
-            if (shift >= 64 ? bits != 0 : bits << shift >> shift != bits) throw new DamageException($"a number in {what} is too big");
-            if (shift < 64) value |= bits << shift;
-            if ((next & 0x80) == 0) return value;
-        }
+        if (rest.Length == 0 || rest[0] >= 0x80) return LongLeb(what);
+        ulong value = rest[0];
+        rest = rest[1..];
+        return value;
     }
 
     /// <summary>A number in LEB128 that is at most <paramref name="most"/>.</summary>
@@ -73,6 +68,21 @@ internal ref struct ByteReader(ReadOnlySpan<byte> data, bool bigEndian = false)
         var packed = Take(compressed, what);
         if (plain > compressed * MostThatZlibGains + 64) throw new DamageException($"{what} cannot have {plain} bytes when they are {compressed} compressed");
         return Inflate(packed, (int)ulong.Min(plain, int.MaxValue), what);
+    }
+
+    private ulong LongLeb(string what)
+    {
+        ulong value = 0;
+        for (var at = 0; at < rest.Length; at++)
+        {
+            var (bits, shift) = ((ulong)(rest[at] & 0x7F), 7 * at);
+            if (shift >= 64 ? bits != 0 : bits << shift >> shift != bits) throw new DamageException($"a number in {what} is too big");
+            if (shift < 64) value |= bits << shift;
+            if (rest[at] >= 0x80) continue;
+            rest = rest[(at + 1)..];
+            return value;
+        }
+        throw new DamageException($"it is cut short in {what}");
     }
 
     private static unsafe byte[] Inflate(ReadOnlySpan<byte> packed, int size, string what)

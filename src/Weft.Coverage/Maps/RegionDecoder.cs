@@ -16,7 +16,11 @@ internal ref struct RegionDecoder
     private ByteReader reader;
     private readonly int fileCount;
     private readonly CounterExpression[] expressions;
-    private readonly List<MappedRegion> regions = [];
+    private readonly List<MappedRegion> regions;
+
+    /// <summary>Most of what decoding takes would else be lists that grow.</summary>
+    [ThreadStatic]
+    private static List<MappedRegion>? reused;
 
     private RegionDecoder(MapRecord record, out string[] files)
     {
@@ -25,6 +29,8 @@ internal ref struct RegionDecoder
         files = new string[fileCount];
         for (var i = 0; i < fileCount; i++) files[i] = record.SourceFiles[reader.Leb(What, record.SourceFiles.Length - 1)];
         expressions = new CounterExpression[reader.Count(What)];
+        regions = reused ??= [];
+        regions.Clear();
     }
 
     /// <exception cref="DamageException">It is damaged.</exception>
@@ -55,43 +61,47 @@ internal ref struct RegionDecoder
         var line = 0;
         for (var left = reader.Count(What); left > 0; left--)
         {
-            var region = ReadKind(new MappedRegion(RegionKind.Code, file, 0, default, default, 0, 0, 0, 0));
+            var region = ReadKind(file);
             line += reader.Leb(What, MostLines - line);
-            region = region with { StartLine = line, StartColumn = reader.Leb(What, LargestNumber), EndLine = line + reader.Leb(What, MostLines - line) };
-            var endColumn = reader.Leb(What);
-            if (endColumn >= uint.MaxValue) throw new DamageException("a column is too large");
-            if ((endColumn & GapBit) != 0) region = region with { Kind = RegionKind.Gap };
-            region = region with { EndColumn = (int)(endColumn & ~GapBit) };
+            int column = reader.Leb(What, LargestNumber), endLine = line + reader.Leb(What, MostLines - line);
+            var end = reader.Leb(What);
+            if (end >= uint.MaxValue) throw new DamageException("a column is too large");
+            var endColumn = (int)(end & ~GapBit);
             // The whole of its lines.
-            if (region is { StartColumn: 0, EndColumn: 0 }) region = region with { StartColumn = 1, EndColumn = int.MaxValue };
-            if ((region.StartLine, region.StartColumn).CompareTo((region.EndLine, region.EndColumn)) > 0) throw new DamageException("a region ends before it begins");
-            regions.Add(region);
+            if (column == 0 && endColumn == 0) (column, endColumn) = (1, int.MaxValue);
+            if (CompareTo(line, column, endLine, endColumn) > 0) throw new DamageException("a region ends before it begins");
+            regions.Add(region with { Kind = (end & GapBit) != 0 ? RegionKind.Gap : region.Kind, StartLine = line, StartColumn = column, EndLine = endLine, EndColumn = endColumn });
         }
     }
 
-    private MappedRegion ReadKind(MappedRegion region)
+    private static int CompareTo(int line, int column, int endLine, int endColumn) => line != endLine ? line.CompareTo(endLine) : column.CompareTo(endColumn);
+
+    /// <summary>All of a region but where it is.</summary>
+    private MappedRegion ReadKind(int file)
     {
         var head = reader.Leb(What, LargestNumber);
-        if ((head & 3) != 0) return region with { Count = ToCounter(head) };
+        if ((head & 3) != 0) return Region(RegionKind.Code, file, ToCounter(head));
         if ((head & 4) != 0)
         {
-            return head >> 3 < fileCount ? region with { Kind = RegionKind.Expansion, ExpandedFile = head >> 3 } : throw new DamageException("an expansion is of no file");
+            return head >> 3 < fileCount ? Region(RegionKind.Expansion, file, default) with { ExpandedFile = head >> 3 } : throw new DamageException("an expansion is of no file");
         }
         return (RegionKind)(head >> 3) switch
         {
-            RegionKind.Code => region,
-            RegionKind.Skipped => region with { Kind = RegionKind.Skipped },
-            RegionKind.Branch => ReadBranch(region, RegionKind.Branch),
-            RegionKind.ConditionBranch => ReadCondition(ReadBranch(region, RegionKind.ConditionBranch)),
-            RegionKind.Decision => region with { Kind = RegionKind.Decision, Decision = (reader.Leb(What, LargestNumber), reader.Leb(What, short.MaxValue - 1)) },
+            RegionKind.Code => Region(RegionKind.Code, file, default),
+            RegionKind.Skipped => Region(RegionKind.Skipped, file, default),
+            RegionKind.Branch => ReadBranch(file, RegionKind.Branch),
+            RegionKind.ConditionBranch => ReadCondition(ReadBranch(file, RegionKind.ConditionBranch)),
+            RegionKind.Decision => Region(RegionKind.Decision, file, default) with { Decision = (reader.Leb(What, LargestNumber), reader.Leb(What, short.MaxValue - 1)) },
             _ => throw new DamageException($"regions of kind {head >> 3} are not known"),
         };
     }
 
-    private MappedRegion ReadBranch(MappedRegion region, RegionKind kind)
+    private static MappedRegion Region(RegionKind kind, int file, Counter count, Counter falseCount = default) => new(kind, file, 0, count, falseCount, 0, 0, 0, 0);
+
+    private MappedRegion ReadBranch(int file, RegionKind kind)
     {
         var whenTrue = ReadCounter();
-        return region with { Kind = kind, Count = whenTrue, FalseCount = ReadCounter() };
+        return Region(kind, file, whenTrue, ReadCounter());
     }
 
     private MappedRegion ReadCondition(MappedRegion region)

@@ -63,6 +63,7 @@ public sealed class CounterEvaluator
 
     private void EvaluateAll()
     {
+        if (expressions.Length == 0) return;
         var isDone = new bool[expressions.Length];
         var isOpen = new bool[expressions.Length];
         var stack = new Stack<int>();

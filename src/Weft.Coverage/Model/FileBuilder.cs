@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Weft.Coverage.Model;
 
 /// <summary>Collects what functions have in a file: LLVM's CoverageMapping::getCoverageForFile, and its relatives for functions and expansions.</summary>
@@ -7,7 +5,8 @@ internal static class FileBuilder
 {
     public static FileCoverage Build(string path, IEnumerable<FunctionCoverage> functions)
     {
-        List<CountedRegion> regions = [], branches = [];
+        var segments = new SegmentBuilder();
+        var branches = new List<CountedRegion>();
         var decisions = new List<Decision>();
         var expansions = new List<Expansion>();
         foreach (var function in functions)
@@ -16,7 +15,7 @@ internal static class FileBuilder
             foreach (ref readonly var region in function.Regions.AsSpan())
             {
                 if (function.Files[region.File] != path) continue;
-                regions.Add(region);
+                segments.Add(region);
                 if (isDefinedHere && region.Kind == RegionKind.Expansion && region.File == function.MainFile) expansions.Add(new Expansion(function, region));
             }
             foreach (ref readonly var branch in function.Branches.AsSpan())
@@ -24,16 +23,7 @@ internal static class FileBuilder
             foreach (var decision in function.Decisions)
                 if (function.Files[decision.Region.File] == path) decisions.Add(decision);
         }
-        return new FileCoverage(path, SegmentBuilder.Build(CollectionsMarshal.AsSpan(regions)), branches, decisions, expansions);
-    }
-
-    /// <summary>Of a function alone, in the file that it is defined in.</summary>
-    public static List<Segment> Segments(FunctionCoverage function)
-    {
-        var regions = new List<CountedRegion>(function.Regions.Length);
-        foreach (ref readonly var region in function.Regions.AsSpan())
-            if (region.File == function.MainFile) regions.Add(region);
-        return SegmentBuilder.Build(CollectionsMarshal.AsSpan(regions));
+        return new FileCoverage(path, segments.Build(), branches, decisions, expansions);
     }
 
     /// <summary>Branches in what was expanded and in all expansions within it, the innermost first.</summary>

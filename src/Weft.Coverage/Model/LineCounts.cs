@@ -16,7 +16,7 @@ internal static class LineCounts
     }
 
     /// <summary>How many lines have code, and how many of those ran.</summary>
-    public static Ratio Sum(IReadOnlyList<Segment> segments)
+    public static Ratio Sum(List<Segment> segments)
     {
         var sum = new Ratio();
         for (int start = 0, end; start < segments.Count; start = end)

@@ -1,47 +1,57 @@
+using System.Runtime.InteropServices;
+
 namespace Weft.Coverage.Model;
 
 /// <summary>
 /// Segments from nested regions of one file: LLVM's SegmentBuilder (CoverageMapping.cpp). Regions are sorted, those of one place
-/// made one, and then a stack of regions is kept that are open at the place reached.
+/// made one, and then a stack of regions is kept that are open at the place reached. May be used again and again.
 /// </summary>
 internal sealed class SegmentBuilder
 {
-    private readonly List<Segment> segments = [];
-    private readonly List<CountedRegion> active = [];
+    private readonly List<Piece> pieces = [];
+    private readonly List<Piece> active = [];
+    private readonly List<Piece> completed = [];
+    private List<Segment> segments = [];
 
-    /// <param name="regions">Without branches. They are reordered.</param>
-    public static List<Segment> Build(Span<CountedRegion> regions)
+    /// <summary>Takes a region that is no branch.</summary>
+    public void Add(in CountedRegion region) => pieces.Add(new Piece(region.Start, region.End, region.Count, region.Kind));
+
+    /// <summary>The segments of all regions since the last time.</summary>
+    public List<Segment> Build()
     {
-        regions.Sort(static (a, b) =>
-            a.Start != b.Start ? a.Start.CompareTo(b.Start) : a.End != b.End ? b.End.CompareTo(a.End) : a.Kind.CompareTo(b.Kind));
-        var builder = new SegmentBuilder();
-        builder.Add(Combine(regions));
-        return builder.segments;
+        segments = new List<Segment>(pieces.Count);
+        BuildShared();
+        return segments;
+    }
+
+    /// <summary>As <see cref="Build"/>, but the list is valid only until the next call.</summary>
+    public List<Segment> BuildShared()
+    {
+        segments.Clear();
+        var regions = CollectionsMarshal.AsSpan(pieces);
+        regions.Sort(default(PieceOrder));
+        Walk(Combine(regions));
+        pieces.Clear();
+        return segments;
     }
 
     /// <summary>Adds up regions of the same place. The first one's kind is the one that counts.</summary>
-    private static ReadOnlySpan<CountedRegion> Combine(Span<CountedRegion> regions)
+    private static ReadOnlySpan<Piece> Combine(Span<Piece> regions)
     {
         var kept = 0;
-        for (var i = 0; i < regions.Length; i++)
+        foreach (ref readonly var region in regions)
         {
-            if (kept > 0 && regions[kept - 1].Start == regions[i].Start && regions[kept - 1].End == regions[i].End)
-            {
-                if (regions[i].Kind == regions[kept - 1].Kind) regions[kept - 1] = regions[kept - 1] with { Count = regions[kept - 1].Count + regions[i].Count };
-            }
-            else
-            {
-                regions[kept++] = regions[i];
-            }
+            if (kept == 0 || regions[kept - 1].Start != region.Start || regions[kept - 1].End != region.End) regions[kept++] = region;
+            else if (regions[kept - 1].Kind == region.Kind) regions[kept - 1] = region with { Count = regions[kept - 1].Count + region.Count };
         }
         return regions[..kept];
     }
 
-    private void Add(ReadOnlySpan<CountedRegion> regions)
+    private void Walk(ReadOnlySpan<Piece> regions)
     {
         for (var i = 0; i < regions.Length; i++)
         {
-            var region = regions[i];
+            ref readonly var region = ref regions[i];
             var isLast = i + 1 == regions.Length;
             CompleteBefore(region.Start);
             var isEntry = region.Kind != RegionKind.Gap;
@@ -57,7 +67,7 @@ internal sealed class SegmentBuilder
     }
 
     /// <summary>A region of no length is never open: what is open around it counts.</summary>
-    private void AddEmpty(in CountedRegion region, bool isEntry, bool isLast)
+    private void AddEmpty(in Piece region, bool isEntry, bool isLast)
     {
         var isSkipped = isLast || region.Kind == RegionKind.Skipped;
         Emit(active.Count == 0 ? region : active[^1], region.Start, isEntry, isSkipped);
@@ -67,14 +77,14 @@ internal sealed class SegmentBuilder
     /// <summary>Closes the regions that end at this place or before it.</summary>
     private void CompleteBefore(ulong place)
     {
+        completed.Clear();
         var kept = 0;
-        List<CountedRegion>? completed = null;
         for (var i = 0; i < active.Count; i++)
         {
-            if (active[i].End <= place) (completed ??= []).Add(active[i]);
+            if (active[i].End <= place) completed.Add(active[i]);
             else active[kept++] = active[i];
         }
-        if (completed == null) return;
+        if (completed.Count == 0) return;
         for (var i = 0; i < completed.Count; i++) active[kept + i] = completed[i];
         Complete(kept, place);
     }
@@ -83,7 +93,7 @@ internal sealed class SegmentBuilder
     /// <param name="next">Where the next region begins; null behind the last.</param>
     private void Complete(int first, ulong? next)
     {
-        SortByEnd(first);
+        SortByEnd(CollectionsMarshal.AsSpan(active)[first..]);
         for (var i = first + 1; i < active.Count; i++)
         {
             var place = active[i - 1].End;
@@ -100,15 +110,25 @@ internal sealed class SegmentBuilder
         active.RemoveRange(first, active.Count - first);
     }
 
-    /// <summary>Those that end together keep their order.</summary>
-    private void SortByEnd(int first)
+    /// <summary>Those that end together keep their order. Mostly they are few.</summary>
+    private static void SortByEnd(Span<Piece> regions)
     {
-        if (active.Count - first < 2) return;
-        var sorted = active.Skip(first).OrderBy(r => r.End).ToArray();
-        sorted.CopyTo(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(active)[first..]);
+        const int few = 32;
+        if (regions.Length > few)
+        {
+            regions.ToArray().OrderBy(r => r.End).ToArray().CopyTo(regions);
+            return;
+        }
+        for (var i = 1; i < regions.Length; i++)
+        {
+            var region = regions[i];
+            var to = i;
+            for (; to > 0 && regions[to - 1].End > region.End; to--) regions[to] = regions[to - 1];
+            regions[to] = region;
+        }
     }
 
-    private void Emit(in CountedRegion region, ulong place, bool isEntry, bool isSkipped = false)
+    private void Emit(in Piece region, ulong place, bool isEntry, bool isSkipped = false)
     {
         var hasCount = !isSkipped && region.Kind != RegionKind.Skipped;
         if (segments.Count > 0 && !isEntry && !isSkipped)
@@ -119,5 +139,14 @@ internal sealed class SegmentBuilder
         }
         var (line, column) = ((int)(place >> 32), (int)place);
         segments.Add(hasCount ? new Segment(line, column, region.Count, true, isEntry, region.Kind == RegionKind.Gap) : new Segment(line, column, 0, false, isEntry, false));
+    }
+
+    /// <summary>What of a region matters here.</summary>
+    private readonly record struct Piece(ulong Start, ulong End, ulong Count, RegionKind Kind);
+
+    /// <summary>By place, a region before those within it.</summary>
+    private readonly struct PieceOrder : IComparer<Piece>
+    {
+        public int Compare(Piece x, Piece y) => x.Start != y.Start ? x.Start.CompareTo(y.Start) : x.End != y.End ? y.End.CompareTo(x.End) : ((int)x.Kind).CompareTo((int)y.Kind);
     }
 }

@@ -6,13 +6,14 @@ internal static class Summaries
     public static CoverageSummary Of(IReadOnlyList<InstantiationGroup> groups)
     {
         var sum = new CoverageSummary();
+        var segments = new SegmentBuilder();
         foreach (var group in groups)
         {
             var best = new CoverageSummary();
             var run = 0;
             foreach (var function in group.Functions)
             {
-                best = Best(best, Of(function));
+                best = Best(best, Of(function, segments));
                 if (function.Count > 0) run++;
             }
             sum += best with { Functions = new Ratio(1, run > 0 ? 1 : 0), Instantiations = new Ratio(group.Functions.Count, run) };
@@ -21,11 +22,19 @@ internal static class Summaries
     }
 
     /// <summary>Of one instantiation, without counting it.</summary>
-    public static CoverageSummary Of(FunctionCoverage function) => new(
-        LineCounts.Sum(FileBuilder.Segments(function)), default, default, Regions(function), Branches(function), Mcdc(function));
+    private static CoverageSummary Of(FunctionCoverage function, SegmentBuilder segments) => new(
+        Lines(function, segments), default, default, Regions(function), Branches(function), Mcdc(function));
 
     private static CoverageSummary Best(CoverageSummary a, CoverageSummary b) => new(
         Ratio.Best(a.Lines, b.Lines), default, default, Ratio.Best(a.Regions, b.Regions), Ratio.Best(a.Branches, b.Branches), Ratio.Best(a.Mcdc, b.Mcdc));
+
+    /// <summary>Those of the function's own file.</summary>
+    private static Ratio Lines(FunctionCoverage function, SegmentBuilder segments)
+    {
+        foreach (ref readonly var region in function.Regions.AsSpan())
+            if (region.File == function.MainFile) segments.Add(region);
+        return LineCounts.Sum(segments.BuildShared());
+    }
 
     private static Ratio Regions(FunctionCoverage function)
     {
