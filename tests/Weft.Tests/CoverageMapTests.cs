@@ -30,11 +30,11 @@ public sealed class CoverageMapTests : IDisposable
         Assert.Equal(2, CoverageData.Load([harness.Path("libsample.rlib")], new Profile()).Functions.Count);
     }
 
-    [Needs("clang-22", "llvm-profdata-22", "strip")]
+    [Needs("clang-22", "llvm-profdata-22", "llvm-strip-22")]
     public void A_stripped_program_is_refused_with_the_reason()
     {
         var sample = CoveragePrograms.Get("c 22");
-        harness.Must("strip", sample.Binaries[0], "-o", "stripped");
+        harness.Must("llvm-strip-22", sample.Binaries[0], "-o", "stripped");
         var refused = Assert.Throws<WeftException>(() => CoverageData.Load([harness.Path("stripped")], new Profile()));
         Assert.Contains("stripped", refused.Message, StringComparison.Ordinal);
         Assert.Contains("strip", refused.Help, StringComparison.Ordinal);

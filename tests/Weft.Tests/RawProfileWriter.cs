@@ -28,7 +28,7 @@ internal sealed class RawProfileWriter(int version, bool wide = true, bool bigEn
         var counters = functions.Sum(f => f.Counts.Length);
         var bitmaps = functions.Sum(f => f.Bitmap.Length);
         U64((ulong)(wide ? 0xFF6C70726F667281 : 0xFF6C70726F665281));
-        U64((ulong)version | variants);
+        U64((uint)version | variants);
         U64(binaryId.Length == 0 ? 0 : 8 + (ulong)(binaryId.Length + 7) / 8 * 8);
         U64((ulong)functions.Count);
         U64(16); // padding

@@ -99,6 +99,18 @@ internal static class HelpPage
         [
             ("weft tracing diff before.weft-trace after.weft-trace --top 20", "the twenty largest changes"),
         ]),
+        ["weft coverage merge"] = ("Examples",
+        [
+            ("weft coverage merge -o all.profdata", "all runs in weft-out/coverage"),
+            ("weft coverage merge ci/*.profraw -o all.profdata --indexed 13", "for llvm-cov of LLVM 22"),
+            ("weft coverage merge nightly/ --fail-on-damage -o all.profdata", "fail rather than leave a damaged profile out"),
+        ]),
+        ["weft coverage export"] = ("Examples",
+        [
+            ("weft coverage export ./prog --format lcov -o lcov.info", "for genhtml and other programs that read lcov's traces"),
+            ("weft coverage export ./prog lib/*.so --profile runs/ --format json", "a program and its libraries, from profiles of one's own"),
+            ("weft coverage export ./prog --format lcov --ignore-filename-regex /usr/", "without system headers"),
+        ]),
         ["weft install"] = ("Examples",
         [
             ("weft install", "into ~/.local"),

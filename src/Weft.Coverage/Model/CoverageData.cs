@@ -54,7 +54,7 @@ public sealed class CoverageData
                 if (function != null && seen.Add(new FunctionKey(function))) functions.Add(function);
             }
         }
-        if (!found) throw new WeftException($"no coverage map in {string.Join(", ", binaries.Select(b => $"'{b}'"))}", "name the program that was built for coverage, before 'strip': its sections __llvm_covmap and __llvm_covfun say what counters mean");
+        if (!found) throw new WeftException($"no coverage map in {string.Join(", ", binaries.Select(b => $"'{b}'"))}", "name a program that was built for coverage, as it was before llvm-strip: sections __llvm_covmap and __llvm_covfun say what its counters mean");
         return new CoverageData(functions, mismatches, demangle);
     }
 

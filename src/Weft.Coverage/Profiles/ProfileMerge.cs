@@ -15,6 +15,13 @@ public sealed record MergeResult(Profile Profile, int Read, IReadOnlyList<string
 /// </summary>
 public static class ProfileMerge
 {
+    private static readonly (MergeProblems Problem, string What)[] Sentences =
+    [
+        (MergeProblems.CounterMismatch, "there are other numbers of counters than in files before it: left out counts"),
+        (MergeProblems.BitmapMismatch, "there are other sizes of MC/DC bitmaps than in files before it: left out those"),
+        (MergeProblems.Overflow, "counts are too large to add up: those"),
+    ];
+
     /// <summary>Reads several files at a time; what is added is the same as one by one, in this order.</summary>
     /// <param name="paths">The files.</param>
     /// <param name="failOnDamage">Throw for the first file that cannot be read.</param>
@@ -58,21 +65,15 @@ public static class ProfileMerge
         if (merged.BitmapsByCondition != profile.BitmapsByCondition && !HasBitmaps(merged)) merged.BitmapsByCondition = profile.BitmapsByCondition;
         merged.Variants |= profile.Variants;
         foreach (var id in profile.BinaryIds) merged.AddBinaryId(id);
-        int counters = 0, bitmaps = 0, overflows = 0;
-        FunctionCounts? example = null;
+        var problems = new Dictionary<MergeProblems, (int Count, string Example)>();
         foreach (var function in profile.Functions)
         {
             function.Next = null;
-            var problems = merged.Add(function);
-            if (problems == MergeProblems.None) continue;
-            example ??= function;
-            if (problems.HasFlag(MergeProblems.CounterMismatch)) counters++;
-            if (problems.HasFlag(MergeProblems.BitmapMismatch)) bitmaps++;
-            if (problems.HasFlag(MergeProblems.Overflow)) overflows++;
+            var found = merged.Add(function);
+            foreach (var (problem, _) in Sentences)
+                if (found.HasFlag(problem)) problems[problem] = problems.TryGetValue(problem, out var before) ? (before.Count + 1, before.Example) : (1, function.Name);
         }
-        void Warn(int count, string what) { if (count > 0) warnings.Add($"'{path}': {what} of {(count == 1 ? "a function" : $"{count} functions")}, among them '{example!.Name}'"); }
-        Warn(counters, "left out counts, since there are other numbers of counters than in files before it,");
-        Warn(bitmaps, "left out MC/DC bitmaps, since they have other sizes than in files before it,");
-        Warn(overflows, "counts are too large to add up");
+        foreach (var (problem, what) in Sentences)
+            if (problems.TryGetValue(problem, out var told)) warnings.Add($"'{path}': {what} of {(told.Count == 1 ? "function" : $"{told.Count} functions, the first is")} '{told.Example}'");
     }
 }
