@@ -55,6 +55,42 @@ public sealed class CoverageExportTests : IDisposable
         AssertExports(sample with { Binaries = [CoveragePrograms.Archive()] });
     }
 
+    [TheoryNeeds("clang-22", "llvm-cov-22", "llvm-profdata-22")]
+    [InlineData("aarch64-linux-gnu")]
+    [InlineData("i686-linux-gnu")]
+    [InlineData("powerpc64-linux-gnu")]
+    [InlineData("powerpc-linux-gnu")]
+    public void Maps_of_32_bits_and_of_the_other_byte_order_are_read(string target)
+    {
+        var sample = CoveragePrograms.Get("c 22");
+        foreach (var part in (string[])["part", "main"])
+            harness.Must("clang-22", $"--target={target}", "-ffreestanding", "-fprofile-instr-generate", "-fcoverage-mapping", CoveragePrograms.Mcdc, "-c", Path.Combine(CoveragePrograms.Folder, part + ".c"), "-o", part);
+        AssertExports(sample with { Binaries = [harness.Path("part"), harness.Path("main")] });
+    }
+
+    [TheoryNeeds("clang-22", "llvm-cov-22")]
+    [InlineData("/build/./deep/..", "../src/sub/.././program.c")]
+    [InlineData("relative/folder", "src/program.c")]
+    [InlineData(".", "./src/program.c")]
+    public void Paths_are_made_absolute_and_short_as_llvm_cov_makes_them(string folder, string file)
+    {
+        Directory.CreateDirectory(harness.Path("src/sub"));
+        Directory.CreateDirectory(harness.Path("at"));
+        harness.Write("src/program.c", "int main(void) { return 0; }\n");
+        var at = file.StartsWith("..", StringComparison.Ordinal) ? "at" : ".";
+        harness.Must("sh", "-c", $"cd {at} && clang-22 -fprofile-instr-generate -fcoverage-mapping -fcoverage-compilation-dir={folder} -c {file} -o {harness.Path("program.o")}");
+        AssertExports(CoveragePrograms.Get("c 22") with { Binaries = [harness.Path("program.o")] });
+    }
+
+    [Needs("clang-22", "llvm-cov-22", "llvm-profdata-22")]
+    public void Sums_of_a_function_are_part_of_those_of_its_file()
+    {
+        var data = Load(CoveragePrograms.Get("c++ 22"));
+        foreach (var file in data.Files)
+            Assert.Equal(data.Summary(file), data.Groups(file).Select(CoverageData.Summary).Aggregate(new CoverageSummary(), (a, b) => a + b));
+        Assert.Contains(data.Files.SelectMany(data.Groups), g => g.Functions.Count == 3 && CoverageData.Summary(g).Instantiations == new Ratio(3, 3));
+    }
+
     [Needs("clang-22", "llvm-cov-22", "llvm-profdata-22")]
     public void Counts_of_another_build_are_left_out_and_named()
     {

@@ -90,6 +90,9 @@ public sealed class CoverageData
     /// <summary>Sums over the functions that are defined in a file.</summary>
     public CoverageSummary Summary(string path) => Summaries.Of(Groups(path));
 
+    /// <summary>Of one function, with the best of its instantiations.</summary>
+    public static CoverageSummary Summary(InstantiationGroup group) => Summaries.Of(group, new SegmentBuilder());
+
     private static (FunctionCoverage? Function, Mismatch? Mismatch)[] Evaluate(CoverageMapFile map, Profile profile)
     {
         var evaluated = new (FunctionCoverage?, Mismatch?)[map.Records.Count];

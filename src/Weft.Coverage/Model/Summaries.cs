@@ -7,18 +7,20 @@ internal static class Summaries
     {
         var sum = new CoverageSummary();
         var segments = new SegmentBuilder();
-        foreach (var group in groups)
-        {
-            var best = new CoverageSummary();
-            var run = 0;
-            foreach (var function in group.Functions)
-            {
-                best = Best(best, Of(function, segments));
-                if (function.Count > 0) run++;
-            }
-            sum += best with { Functions = new Ratio(1, run > 0 ? 1 : 0), Instantiations = new Ratio(group.Functions.Count, run) };
-        }
+        foreach (var group in groups) sum += Of(group, segments);
         return sum;
+    }
+
+    public static CoverageSummary Of(InstantiationGroup group, SegmentBuilder segments)
+    {
+        var best = new CoverageSummary();
+        var run = 0;
+        foreach (var function in group.Functions)
+        {
+            best = Best(best, Of(function, segments));
+            if (function.Count > 0) run++;
+        }
+        return best with { Functions = new Ratio(1, run > 0 ? 1 : 0), Instantiations = new Ratio(group.Functions.Count, run) };
     }
 
     /// <summary>Of one instantiation, without counting it.</summary>

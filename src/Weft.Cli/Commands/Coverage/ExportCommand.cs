@@ -64,7 +64,8 @@ internal static class ExportCommand
 
     private static Regex? ToRegex(string pattern)
     {
-        try { return new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)); }
-        catch (ArgumentException) { return null; }
+        // What needs backtracking could take for ever; LLVM's expressions, those of POSIX, do not.
+        try { return new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking); }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException) { return null; }
     }
 }
