@@ -24,7 +24,7 @@ public sealed class CoverageFuzzTests(ITestOutputHelper log) : IDisposable
         var text = new StringWriter();
         TextProfile.Write(ProfileFile.Read(CoveragePrograms.Get("c 22").Indexed), text);
         byte[][] wholes = [raw, [.. raw, .. raw], File.ReadAllBytes(CoveragePrograms.Get("c 22").Indexed), File.ReadAllBytes(CoveragePrograms.Get("rust").RawProfiles[0]), System.Text.Encoding.UTF8.GetBytes(text.ToString())];
-        Fuzz(wholes, 1500, 0, path =>
+        Fuzz(wholes, 1000, 0, path =>
         {
             var profile = ProfileFile.Read(path);
             using var output = new MemoryStream();
@@ -45,7 +45,7 @@ public sealed class CoverageFuzzTests(ITestOutputHelper log) : IDisposable
             Assert.NotEmpty(CoverageData.Load([harness.Path("map")], new Profile()).Functions);
         }
         var profile = ProfileMerge.Merge([.. ((string[])["c 22", "c++ 22", "decisions 22"]).Select(n => CoveragePrograms.Get(n).Indexed)]).Profile;
-        Fuzz(wholes, 1500, 64, path =>
+        Fuzz(wholes, 900, 64, path =>
         {
             var data = CoverageData.Load([path], profile);
             Lcov.Write(TextWriter.Null, data, data.Files, new ExportOptions(SummaryOnly: true));

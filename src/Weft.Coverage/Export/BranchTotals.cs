@@ -12,29 +12,35 @@ internal static class BranchTotals
     public static List<(int Line, ulong WhenTrue, ulong WhenFalse)> Of(FileCoverage file)
     {
         var totals = new List<(int Line, ulong WhenTrue, ulong WhenFalse)>();
-        ulong[]? before = null;
-        foreach (var (branch, path) in Sorted(file))
+        var branches = Collect(file);
+        branches.Sort(ComparePaths);
+        for (var i = 0; i < branches.Count; i++)
         {
-            if (before != null && path.AsSpan().SequenceEqual(before))
-            {
-                var (line, whenTrue, whenFalse) = totals[^1];
-                totals[^1] = (line, whenTrue + branch.Count, whenFalse + branch.FalseCount);
-                continue;
-            }
-            totals.Add(((int)(path[0] >> 32), branch.Count, branch.FalseCount));
-            before = path;
+            var branch = branches[i];
+            if (i == 0 || ComparePaths(branches[i - 1], branch) != 0) totals.Add(((int)(branch.Place >> 32), branch.WhenTrue, branch.WhenFalse));
+            else totals[^1] = totals[^1] with { WhenTrue = totals[^1].WhenTrue + branch.WhenTrue, WhenFalse = totals[^1].WhenFalse + branch.WhenFalse };
         }
         return totals;
     }
 
-    private static List<(CountedRegion Branch, ulong[] Path)> Sorted(FileCoverage file)
+    private static List<Branch> Collect(FileCoverage file)
     {
-        var branches = new List<(CountedRegion Branch, ulong[] Path)>();
+        var branches = new List<Branch>(file.Branches.Count);
         foreach (var branch in file.Branches)
-            if (!branch.IsFolded) branches.Add((branch, [branch.Start]));
+            if (!branch.IsFolded) branches.Add(new Branch(branch.Start, [], branch.Count, branch.FalseCount));
         foreach (var expansion in file.Expansions)
-            new NestedExpansions(expansion.Function).Walk(expansion.Region, (branch, path) => { if (!branch.IsFolded) branches.Add((branch, [.. path])); });
-        branches.Sort((a, b) => a.Path.AsSpan().SequenceCompareTo(b.Path));
+            new NestedExpansions(expansion.Function).Walk(expansion.Region, (branch, path) =>
+            {
+                if (!branch.IsFolded) branches.Add(new Branch(path[0], [.. path.Skip(1)], branch.Count, branch.FalseCount));
+            });
         return branches;
     }
+
+    private static int ComparePaths(Branch a, Branch b) => a.Place != b.Place ? a.Place.CompareTo(b.Place) : a.Within.AsSpan().SequenceCompareTo(b.Within);
+
+    /// <param name="Place">In the file: its own, or that of the macro it is in.</param>
+    /// <param name="Within">Places of the macros within that macro which lead to it.</param>
+    /// <param name="WhenTrue">How often.</param>
+    /// <param name="WhenFalse">How often.</param>
+    private readonly record struct Branch(ulong Place, ulong[] Within, ulong WhenTrue, ulong WhenFalse);
 }

@@ -29,10 +29,27 @@ internal sealed class SegmentBuilder
     {
         segments.Clear();
         var regions = CollectionsMarshal.AsSpan(pieces);
-        regions.Sort(default(PieceOrder));
+        Sort(regions);
         Walk(Combine(regions));
         pieces.Clear();
         return segments;
+    }
+
+    /// <summary>Functions come mostly in the order of the source, and their regions too: then few have to move, and not far.</summary>
+    private static void Sort(Span<Piece> regions)
+    {
+        var order = default(PieceOrder);
+        var movesLeft = 8L * regions.Length;
+        for (var i = 1; i < regions.Length; i++)
+        {
+            var region = regions[i];
+            var to = i;
+            for (; to > 0 && movesLeft > 0 && order.Compare(regions[to - 1], region) > 0; to--, movesLeft--) regions[to] = regions[to - 1];
+            regions[to] = region;
+            if (movesLeft > 0) continue;
+            regions.Sort(order);
+            return;
+        }
     }
 
     /// <summary>Adds up regions of the same place. The first one's kind is the one that counts.</summary>
