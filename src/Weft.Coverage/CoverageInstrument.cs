@@ -19,7 +19,7 @@ namespace Weft.Coverage;
 /// </summary>
 public sealed class CoverageInstrument : IInstrument
 {
-    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Binary = "binary", Mcdc = "mcdc", Crates = "crates", Workspace = "workspace", All = "all", Off = "off", On = "on";
+    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Mcdc = "mcdc", Crates = "crates", Workspace = "workspace", All = "all", Off = "off", On = "on";
 
     public string Name => "coverage";
 
@@ -27,7 +27,7 @@ public sealed class CoverageInstrument : IInstrument
 
     public IReadOnlyList<InstrumentOption> Options { get; } =
     [
-        new(Counters, Exact, [Exact, Atomic, Binary], "exact: counters of each thread's own; atomic: one set for all threads; binary: whether it ran"),
+        new(Counters, Exact, [Exact, Atomic], "exact: counters of each thread's own; atomic: one set for all threads"),
         new(Crates, Workspace, [], "Rust crates to count: workspace, all, or names with commas between them"),
         new(Mcdc, Off, [Off, On], "on: modified condition/decision coverage, where the front end has it (clang)"),
     ];

@@ -13,6 +13,20 @@ public sealed class CoverageRuntimeTests(CoverageRuntimeTests.Counting counting)
         public string At(string level) => programs.TryGetValue(level, out var known) ? known : programs[level] = Build("p" + level, "counting.c", level);
     }
 
+    [TheoryNeeds("clang-22", "llvm-profdata-22")]
+    [InlineData("-O0")]
+    [InlineData("-O2")]
+    public void One_set_of_counters_for_all_threads_counts_the_same(string level)
+    {
+        var program = Build("p", "counting.c", level, "--coverage-counters=atomic");
+        foreach (var way in (string[])["work 5", "threads 16", "signals", "detached", "jump", "spin", "forks 3", "exec", "kill 3"])
+        {
+            foreach (var profile in Profiles) File.Delete(profile);
+            var outcome = Harness.Run(program, way.Split(' '));
+            Assert.Equal((way, Said(outcome, "step") + Said(outcome, "before")), (way, Counts(Profiles)["step"]));
+        }
+    }
+
     public static TheoryData<string, string, int> Ways
     {
         get
