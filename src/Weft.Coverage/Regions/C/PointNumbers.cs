@@ -1,0 +1,34 @@
+namespace Weft.Coverage.Regions.C;
+
+/// <summary>
+/// The points of a function that clang counts, in the order of its counters (CodeGenPGO.cpp, MapRegionCounters): the
+/// body, then each statement that decides something, before what is in it. So counts read from a profile of clang's can
+/// be set in.
+/// </summary>
+internal sealed class PointNumbers
+{
+    private readonly Dictionary<Statement, int> numbers = [];
+
+    public PointNumbers(Statement body, IEnumerable<Statement> initializers)
+    {
+        numbers[body] = Count++;
+        foreach (var initializer in initializers) Visit(initializer);
+        Visit(body);
+    }
+
+    public int Count { get; private set; }
+
+    public Regions.Count Of(Statement statement) => Regions.Count.Of(numbers.GetValueOrDefault(statement));
+
+    private void Visit(Statement statement)
+    {
+        if (HasPoint(statement)) numbers[statement] = Count++;
+        if (statement.IsLogical && !statement.Right.Stripped.IsLogical) numbers[statement.Right] = Count++;
+        foreach (var child in statement.Children) Visit(child);
+    }
+
+    private static bool HasPoint(Statement statement) => statement.Kind is
+        StatementKind.Label or StatementKind.While or StatementKind.Do or StatementKind.For or StatementKind.RangeFor or StatementKind.Switch or
+        StatementKind.Case or StatementKind.Default or StatementKind.If or StatementKind.Try or StatementKind.Catch or StatementKind.Conditional or
+        StatementKind.Elvis or StatementKind.And or StatementKind.Or;
+}
