@@ -24,7 +24,9 @@ public sealed unsafe class SyntaxParser
     }
 
     /// <summary>The tree of a text in UTF-8. Text that is not of the language gives error nodes, never an exception.</summary>
-    public SyntaxNode Parse(ReadOnlySpan<byte> text)
+    /// <param name="text">The text.</param>
+    /// <param name="shift">Added to every offset: for a piece of a file.</param>
+    public SyntaxNode Parse(ReadOnlySpan<byte> text, int shift = 0)
     {
         var parser = native.ParserNew();
         nint tree = 0;
@@ -33,7 +35,7 @@ public sealed unsafe class SyntaxParser
             if (native.ParserSetLanguage(parser, language) == 0)
                 throw new WeftException($"tree-sitter does not know the version of its grammar for {languageName}", "this is a mistake in Weft's list of grammars");
             fixed (byte* first = text) tree = native.ParserParseString(parser, 0, first, (uint)text.Length);
-            return Copy(native.TreeRootNode(tree));
+            return Copy(native.TreeRootNode(tree), shift);
         }
         finally
         {
@@ -42,16 +44,16 @@ public sealed unsafe class SyntaxParser
         }
     }
 
-    private SyntaxNode Copy(RawNode root)
+    private SyntaxNode Copy(RawNode root, int shift)
     {
         var cursor = native.CursorNew(root);
-        var top = Node(&cursor);
+        var top = Node(&cursor, shift);
         var current = top;
         while (true)
         {
             if (native.CursorFirstChild(&cursor) != 0)
             {
-                current = Append(current, &cursor);
+                current = Append(current, &cursor, shift);
                 continue;
             }
             while (native.CursorNextSibling(&cursor) == 0)
@@ -63,23 +65,23 @@ public sealed unsafe class SyntaxParser
                 }
                 current = current.Parent!;
             }
-            current = Append(current.Parent!, &cursor);
+            current = Append(current.Parent!, &cursor, shift);
         }
     }
 
-    private SyntaxNode Append(SyntaxNode parent, RawCursor* cursor)
+    private SyntaxNode Append(SyntaxNode parent, RawCursor* cursor, int shift)
     {
-        var child = Node(cursor);
+        var child = Node(cursor, shift);
         parent.Add(child);
         return child;
     }
 
-    private SyntaxNode Node(RawCursor* cursor)
+    private SyntaxNode Node(RawCursor* cursor, int shift)
     {
         var node = native.CursorNode(cursor);
         var field = native.CursorField(cursor);
         return new SyntaxNode(NameAt(native.NodeType(node)), field == 0 ? null : NameAt(field),
-            native.NodeIsNamed(node) != 0, native.NodeIsMissing(node) != 0, (int)native.NodeStart(node), (int)native.NodeEnd(node));
+            native.NodeIsNamed(node) != 0, native.NodeIsMissing(node) != 0, (int)native.NodeStart(node) + shift, (int)native.NodeEnd(node) + shift);
     }
 
     // Names are constants of the grammar's library: one string each, whatever the size of the tree.

@@ -1,0 +1,80 @@
+using System.Text;
+using Weft.Syntax;
+
+namespace Weft.Coverage.Regions.Rust;
+
+/// <summary>The regions of all functions and closures of a file of Rust.</summary>
+public sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
+{
+    // Behind this, an argument list parses as it stands; what comes before is taken off the offsets again.
+    private static readonly byte[] Wrapper = "fn f() { f("u8.ToArray(), Closing = "); }"u8.ToArray();
+
+    /// <summary>Reads the file.</summary>
+    public IReadOnlyList<FunctionRegions> Read()
+    {
+        var root = parser.Parse(source.Text);
+        var functions = new List<FunctionRegions>();
+        var macros = new RustMacros(NeverReturning(root), OwnMacros(root));
+        foreach (var node in Functions(root))
+        {
+            Span? signature = node.Kind == "function_item" ? new Span(SignatureStart(node), SignatureEnd(node, node["body"]!)) : null;
+            if (IsAsync(node)) functions.Add(new FunctionRegions(Name(node), [source.Path], [Region(signature!.Value, 0)], 1));
+            functions.Add(Regions(node, IsAsync(node) ? null : signature, macros));
+        }
+        return functions;
+    }
+
+    /// <summary>Functions, closures and asynchronous blocks, those in arguments of macros too.</summary>
+    private IEnumerable<SyntaxNode> Functions(SyntaxNode root)
+    {
+        foreach (var node in root.DescendantsAndSelf())
+        {
+            if (node.Kind is "function_item" or "closure_expression" && node["body"] != null || node.Kind == "async_block") yield return node;
+            if (node.Kind != "macro_invocation") continue;
+            foreach (var argument in ArgumentsOf(node))
+                foreach (var inner in Functions(argument)) yield return inner;
+        }
+    }
+
+    private static bool IsAsync(SyntaxNode node) => node.Kind == "function_item" && node.Children.Any(c => c.Kind == "function_modifiers" && c.Children.Any(m => m.Kind == "async"));
+
+    private FunctionRegions Regions(SyntaxNode node, Span? signature, RustMacros macros)
+    {
+        var body = node["body"] ?? node.Child("block")!;
+        var flow = new RustFlow(source.Text, macros) { ArgumentsOf = ArgumentsOf };
+        var graph = new CoverageGraph(flow.Build(body, node["parameters"]));
+        var spans = new SpanRefiner(source.Text, new Span(body.Start, body.End)).Refine(graph, signature, flow.Holes);
+        return new FunctionRegions(Name(node), [source.Path], [.. spans.Select(s => Region(s.Span, s.Block))], graph.Blocks.Count);
+    }
+
+    private HashSet<string> OwnMacros(SyntaxNode root) => [.. root.DescendantsAndSelf().Where(n => n.Kind == "macro_definition").Select(Name)];
+
+    private static int SignatureStart(SyntaxNode function) => function.Child("visibility_modifier") is { } visibility ? visibility.Start : function.Start;
+
+    private int SignatureEnd(SyntaxNode function, SyntaxNode body)
+    {
+        var end = (function["return_type"] ?? function["parameters"] ?? body).End;
+        return function.Child("where_clause") is { } where ? Math.Max(end, where.End) : end;
+    }
+
+    private string Name(SyntaxNode node) => node["name"] is { } name ? Encoding.UTF8.GetString(source.Text, name.Start, name.End - name.Start) : "closure";
+
+    private SourceRegion Region(Span span, int block)
+    {
+        var (line, column) = source.Position(span.Low);
+        var (endLine, endColumn) = source.Position(span.High);
+        return new SourceRegion(RegionKind.Code, 0, 0, Count.Of(block), null, line, column, endLine, endColumn);
+    }
+
+    private IReadOnlyList<SyntaxNode> ArgumentsOf(SyntaxNode macro)
+    {
+        if (macro.Child("token_tree") is not { } tree) return [];
+        var inner = source.Text.AsSpan((tree.Start + 1)..(tree.End - 1));
+        var root = parser.Parse([.. Wrapper, .. inner, .. Closing], tree.Start + 1 - Wrapper.Length);
+        var arguments = root.DescendantsAndSelf().FirstOrDefault(n => n.Kind == "arguments");
+        return arguments == null ? [] : [.. arguments.NamedChildren.Where(n => !n.IsError && n.Kind is not ("line_comment" or "block_comment"))];
+    }
+
+    private HashSet<string> NeverReturning(SyntaxNode root) =>
+        [.. root.DescendantsAndSelf().Where(n => n.Kind == "function_item" && n["return_type"]?.Kind == "never_type").Select(Name)];
+}
