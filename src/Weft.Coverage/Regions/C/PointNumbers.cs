@@ -24,6 +24,11 @@ internal sealed class PointNumbers
     {
         if (HasPoint(statement)) numbers[statement] = Count++;
         if (statement.IsLogical && !statement.Right.Stripped.IsLogical) numbers[statement.Right] = Count++;
+        foreach (var body in statement.LocalFunctions)
+        {
+            Count++;
+            Visit(body);
+        }
         foreach (var child in statement.Children) Visit(child);
     }
 

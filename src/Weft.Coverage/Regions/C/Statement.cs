@@ -28,6 +28,9 @@ internal sealed class Statement(StatementKind kind, SyntaxNode syntax, int first
     /// <summary>What is directly in it, in the order in which clang's tree has it.</summary>
     public List<Statement> Children { get; } = [];
 
+    /// <summary>Bodies of the functions of classes declared in it.</summary>
+    public List<Statement> LocalFunctions { get; } = [];
+
     public Statement? Init { get; set; }
 
     public Statement? Condition { get; set; }

@@ -132,25 +132,8 @@ internal sealed partial class StatementReader
             else if (child.Field != "value" && !NoStatements.Contains(child.Kind) || child.Kind is "static_assert_declaration" or "alias_declaration" or "using_declaration" or "type_definition" || IsTypeAlone(child))
             {
                 flat.Add((child, false));
-                if (child.Kind == "switch_statement" && child["body"] is { Kind: "case_statement" } body) flat.AddRange(Behind(body));
             }
         }
-    }
-
-    // The grammar gives a case all statements up to the next one; where a case is all of a switch, only the first is its.
-    private static IEnumerable<(SyntaxNode, bool)> Behind(SyntaxNode onlyCase)
-    {
-        var flat = new List<(SyntaxNode Node, bool IsCase)>();
-        Flatten(onlyCase, flat);
-        return flat.Skip(flat.FindIndex(f => !f.IsCase) + 1);
-    }
-
-    private Statement OnlyCase(SyntaxNode node)
-    {
-        var flat = new List<(SyntaxNode, bool)> { (node, true) };
-        Flatten(node, flat);
-        var at = 0;
-        return TakeOne(flat, ref at);
     }
 
     private static bool IsTypeAlone(SyntaxNode node) => node.Kind is "struct_specifier" or "union_specifier" or "enum_specifier" or "class_specifier";
@@ -158,12 +141,20 @@ internal sealed partial class StatementReader
     private Statement TakeOne(List<(SyntaxNode Node, bool IsCase)> flat, ref int at)
     {
         var (node, isCase) = flat[at++];
-        if (!isCase) return NoStatements.Contains(node.Kind) ? Leaf(StatementKind.Other, node, Last(node)) : Read(node);
+        if (!isCase) return NoStatements.Contains(node.Kind) ? WithLocalFunctions(Leaf(StatementKind.Other, node, Last(node))) : Read(node);
         var statement = Leaf(node["value"] == null ? StatementKind.Default : StatementKind.Case, node, 0);
         statement.Colon = First(node.Child(":")!);
         statement.Children.AddRange(node.Children.Where(c => c.Field == "value").Select(Read));
         statement.Last = statement.Colon;
         return at < flat.Count ? Labelled(statement, TakeOne(flat, ref at)) : statement;
+    }
+
+    /// <summary>Notes the functions of classes in a statement: clang numbers their points with those around.</summary>
+    private Statement WithLocalFunctions(Statement statement)
+    {
+        foreach (var function in statement.Syntax.DescendantsAndSelf().Where(n => n.Kind == "function_definition"))
+            if (function["body"] is { Kind: "compound_statement" } body) statement.LocalFunctions.Add(Read(body));
+        return statement;
     }
 
     private static SyntaxNode Unwrapped(SyntaxNode alternative) => alternative.Kind == "else_clause" ? alternative.NamedChildren.Last() : alternative;

@@ -31,7 +31,7 @@ internal sealed partial class StatementReader(PreprocessedUnit unit, IReadOnlySe
         "for_statement" => For(node),
         "for_range_loop" => RangeFor(node),
         "switch_statement" => Switch(node),
-        "case_statement" => OnlyCase(node),
+        "declaration" => WithLocalFunctions(Generic(StatementKind.Other, node, Last(node))),
         "labeled_statement" => Label(node),
         "goto_statement" => Leaf(StatementKind.Goto, node, LastWithoutSemicolon(node)),
         "break_statement" => Leaf(StatementKind.Break, node, LastWithoutSemicolon(node)),

@@ -174,7 +174,7 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros)
     private static bool IsConstantName(string name)
     {
         var last = LastOf(name);
-        return last.ToUpperInvariant() == last || name.Contains("::") && char.IsLower(last[0]);
+        return !last.Any(char.IsAsciiLetterLower) || name.Contains("::") && char.IsLower(last[0]);
     }
 
     private static string LastOf(string path) => path[(path.LastIndexOf(':') + 1)..];
