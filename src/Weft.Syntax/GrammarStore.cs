@@ -52,7 +52,7 @@ public sealed class GrammarStore(string? root = null)
 
     private static byte[] Fetch(Grammar grammar, string work)
     {
-        var help = $"--coverage-regions own needs it once; the coverage regions of the front end itself need neither npm nor a network";
+        const string help = "--coverage-regions own needs it once; the coverage regions of the front end itself need neither npm nor a network";
         if (ChildProcess.Find("npm") is not { } npm)
             throw new WeftException($"no npm to fetch the parser for {grammar.Name} with", $"apt-get install npm; {help}");
         var result = ChildProcess.Capture(npm, ["pack", "--silent", grammar.Package], workingDirectory: work);

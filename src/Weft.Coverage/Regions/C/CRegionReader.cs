@@ -84,7 +84,7 @@ public sealed partial class CRegionReader(SyntaxParser parser, string preprocess
         var text = unit.Declarations + System.Text.Encoding.UTF8.GetString(unit.Text);
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var declaration in Declaration().Split(text))
-            if (NoReturn().IsMatch(declaration) && FunctionName().Match(NoReturn().Replace(declaration, " ")) is { Success: true } name)
+            if (NoReturn().IsMatch(declaration) && FunctionName().Match(Attribute().Replace(declaration, " ")) is { Success: true } name)
                 names.Add(name.Groups[1].Value);
         return names;
     }
@@ -94,6 +94,9 @@ public sealed partial class CRegionReader(SyntaxParser parser, string preprocess
 
     [GeneratedRegex(@"__attribute__\s*\(\s*\(\s*(__)?noreturn(__)?\s*\)\s*\)")]
     private static partial Regex NoReturn();
+
+    [GeneratedRegex(@"__attribute__\s*\(\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\s*\)")]
+    private static partial Regex Attribute();
 
     [GeneratedRegex(@"(?!__attribute__)\b([A-Za-z_]\w*)\s*\(")]
     private static partial Regex FunctionName();

@@ -15,7 +15,7 @@ internal sealed class Constants(PreprocessedUnit unit, IReadOnlyDictionary<strin
     private long? Value(SyntaxNode node) => node.Kind switch
     {
         "number_literal" => Text(node).Contains('.') ? null : DirectiveCondition.Number(Text(node)),
-        "char_literal" => Text(node).Length == 3 ? Text(node)[1] : 1,
+        "char_literal" => DirectiveCondition.Character(Text(node)),
         "true" => 1,
         "false" or "null" => 0,
         "identifier" => enumerators.TryGetValue(Text(node), out var value) ? value : null,

@@ -96,9 +96,22 @@ internal sealed class DirectiveCondition
         if (at >= tokens.Count) return 0;
         var token = tokens[at++];
         if (token.Kind == TokenKind.Number) return Number(token.Text);
+        if (token.Kind == TokenKind.Text) return Character(token.Text);
         if (Take("(")) SkipCall();
         return token.Is("true") ? 1 : 0;
     }
+
+    /// <summary>Of a character literal; those written by number or in several characters count as 1.</summary>
+    internal static long Character(string text) => text.Length == 3 ? text[1] : text switch
+    {
+        "'\\0'" => 0,
+        "'\\n'" => '\n',
+        "'\\t'" => '\t',
+        "'\\r'" => '\r',
+        "'\\\\'" => '\\',
+        "'\\''" => '\'',
+        _ => 1,
+    };
 
     private void SkipCall()
     {

@@ -27,7 +27,6 @@ internal sealed class Preprocessor
     private readonly Dictionary<string, Macro> macros = new(StringComparer.Ordinal);
     private readonly Stack<Frame> frames = new();
     private readonly Func<string, SourceFile> open;
-    private Token? ahead;
     private Location? previous;
 
     private Preprocessor(Func<string, SourceFile> open) => this.open = open;
@@ -93,7 +92,7 @@ internal sealed class Preprocessor
     {
         while (true)
         {
-            var token = Raw();
+            var token = frames.Peek().Lexer.Next();
             if (token == null)
             {
                 if (frames.Count == 1) return null;
@@ -108,14 +107,6 @@ internal sealed class Preprocessor
                 return token;
             }
         }
-    }
-
-    private Token? Raw()
-    {
-        if (ahead == null) return frames.Peek().Lexer.Next();
-        var token = ahead;
-        ahead = null;
-        return token;
     }
 
     /// <summary>What is left of the line.</summary>

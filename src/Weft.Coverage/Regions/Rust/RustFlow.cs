@@ -58,7 +58,10 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros)
         switch (node.Kind)
         {
             case "block" or "unsafe_block": Block(node); break;
-            case "parenthesized_expression": Into(Inner(node)); Widen(node); break;
+            case "parenthesized_expression":
+                Into(Inner(node));
+                Mark(node); // rustc takes the parentheses into the span of what is in them
+                break;
             case "if_expression": If(node); break;
             case "match_expression": Match(node); break;
             case "while_expression": While(node); break;
@@ -89,9 +92,6 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros)
                 break;
         }
     }
-
-    // rustc takes the parentheses into the span of what is in them.
-    private void Widen(SyntaxNode node) => Mark(node);
 
     private static SyntaxNode Inner(SyntaxNode node) => node.NamedChildren.First(c => !c.Kind.EndsWith("comment", StringComparison.Ordinal));
 

@@ -9,9 +9,9 @@ internal sealed class RustMacros(IReadOnlySet<string> neverReturning, IReadOnlyS
     private static readonly HashSet<string> ByValue =
     [
         "map", "filter", "filter_map", "flat_map", "flatten", "enumerate", "zip", "chain", "rev", "skip", "skip_while", "take_while", "step_by", "peekable", "cycle", "fuse", "inspect",
-        "scan", "windows_by", "sum", "product", "collect", "fold", "for_each", "count", "last", "min", "max", "min_by", "max_by", "min_by_key", "max_by_key", "partition", "unzip", "copied", "cloned",
-        "into_iter", "reduce", "try_fold_by", "unwrap", "expect", "unwrap_or", "unwrap_or_else", "unwrap_or_default", "unwrap_err", "expect_err", "ok", "err", "ok_or", "ok_or_else",
-        "map_err", "map_or", "map_or_else", "and_then", "or_else", "and", "or", "xor", "transpose", "into", "try_into", "poll", "await", "join_all", "into_boxed_str", "into_bytes", "into_string",
+        "scan", "sum", "product", "collect", "fold", "for_each", "count", "last", "min", "max", "min_by", "max_by", "min_by_key", "max_by_key", "partition", "unzip", "copied", "cloned",
+        "into_iter", "reduce", "unwrap", "expect", "unwrap_or", "unwrap_or_else", "unwrap_or_default", "unwrap_err", "expect_err", "ok", "err", "ok_or", "ok_or_else",
+        "map_err", "map_or", "map_or_else", "and_then", "or_else", "and", "or", "xor", "transpose", "into", "try_into", "poll", "into_boxed_str", "into_bytes", "into_string",
         "wrapping_add", "wrapping_sub", "wrapping_mul", "checked_add", "checked_sub", "checked_mul", "checked_div", "saturating_add", "saturating_sub", "saturating_mul", "pow", "abs", "sqrt", "add", "sub", "offset",
         "to_digit", "is_alphabetic", "is_alphanumeric", "is_numeric", "is_whitespace", "len_utf8", "then", "then_some", "join",
     ];
