@@ -21,7 +21,7 @@ public sealed class CoverageRegionTests(ITestOutputHelper output)
     public void Regions_of_Cpp_are_those_of_clang() => Check("*.cc", ScoreClang, leastRegions: 0.96, leastLines: 0.998);
 
     [Fact]
-    public void Regions_of_Rust_are_those_of_rustc() => Check("*.rs", ScoreRust, leastRegions: 0.98, leastLines: 0.98);
+    public void Regions_of_Rust_are_those_of_rustc() => Check("*.rs", ScoreRust, leastRegions: 0.97, leastLines: 0.98);
 
     private void Check(string pattern, Func<string, CoverageScore> score, double leastRegions, double leastLines)
     {

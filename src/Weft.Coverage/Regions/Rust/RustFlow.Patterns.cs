@@ -116,18 +116,23 @@ internal sealed partial class RustFlow
     {
         foreach (var name in BindingsOf(pattern))
         {
-            locals.Add(TextOf(name));
+            Declare(name);
             Mark(name);
         }
     }
 
     private void Declare(SyntaxNode pattern)
     {
-        foreach (var name in BindingsOf(pattern)) locals.Add(TextOf(name));
+        foreach (var name in BindingsOf(pattern)) locals.Add(TextOf(name.Kind == "mut_pattern" ? Inner(name, name) : name));
     }
 
     private IEnumerable<SyntaxNode> BindingsOf(SyntaxNode pattern)
     {
+        if (pattern.Kind == "mut_pattern")
+        {
+            yield return pattern;
+            yield break;
+        }
         if (pattern.Kind is "identifier" or "shorthand_field_identifier" && char.IsLower(TextOf(pattern)[0])) yield return pattern;
         foreach (var child in pattern.NamedChildren)
         {
