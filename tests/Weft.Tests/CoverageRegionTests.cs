@@ -14,18 +14,17 @@ public sealed class CoverageRegionTests(ITestOutputHelper output)
 {
     private static readonly string Programs = Path.Combine(Harness.Root, "tests/fixtures/coverage");
 
-    [Fact]
+    [Needs("npm", "cc", "clang-22", "rustc")]
     public void Regions_of_C_are_those_of_clang() => Check("*.c", ScoreClang, leastRegions: 0.993, leastLines: 0.994);
 
-    [Fact]
+    [Needs("npm", "cc", "clang-22", "rustc")]
     public void Regions_of_Cpp_are_those_of_clang() => Check("*.cc", ScoreClang, leastRegions: 0.96, leastLines: 0.998);
 
-    [Fact]
+    [Needs("npm", "cc", "clang-22", "rustc")]
     public void Regions_of_Rust_are_those_of_rustc() => Check("*.rs", ScoreRust, leastRegions: 0.97, leastLines: 0.98);
 
     private void Check(string pattern, Func<string, CoverageScore> score, double leastRegions, double leastLines)
     {
-        if (!Parsers.AreHere) return;
         var total = new CoverageScore();
         foreach (var program in Directory.GetFiles(Programs, pattern).Order(StringComparer.Ordinal))
         {
