@@ -9,7 +9,8 @@ namespace Weft.Coverage.Export;
 /// <param name="SummaryOnly">All but sums.</param>
 /// <param name="SkipFunctions">What is told by function.</param>
 /// <param name="SkipExpansions">What macros and includes became.</param>
-public sealed record ExportOptions(bool SummaryOnly = false, bool SkipFunctions = false, bool SkipExpansions = false);
+/// <param name="Root">The folder that paths are relative to, in formats that have relative paths.</param>
+public sealed record ExportOptions(bool SummaryOnly = false, bool SkipFunctions = false, bool SkipExpansions = false, string Root = "/");
 
 /// <summary>
 /// The JSON of <c>llvm-cov export -format=text</c>, version 3.1.0, which LLVM 22 writes: the same bytes. See

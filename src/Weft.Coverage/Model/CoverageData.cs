@@ -58,6 +58,9 @@ public sealed class CoverageData
         return new CoverageData(functions, mismatches, demangle);
     }
 
+    /// <summary>The same with functions changed; those that <paramref name="change"/> makes null of are left out.</summary>
+    public CoverageData Select(Func<FunctionCoverage, FunctionCoverage?> change) => new(Functions.Select(change).OfType<FunctionCoverage>().ToList(), Mismatches, demangle);
+
     /// <summary>A function's name for people.</summary>
     public string Demangled(FunctionCoverage function) => demangle(function.Symbol);
 

@@ -11,6 +11,9 @@ namespace Weft.Coverage.Model;
 public sealed record FunctionCoverage(
     string Name, ulong Count, string[] Files, CountedRegion[] Regions, CountedRegion[] Branches, Decision[] Decisions, int MainFile)
 {
+    /// <summary>Whether compilers made no code of it, since nothing uses it: a generic function without instantiations, or an inline function without calls.</summary>
+    public bool IsUnused { get; init; }
+
     /// <summary>The name without the file before it, as a demangler wants it.</summary>
     public string Symbol => Name.LastIndexOfAny([';', ':']) is var at and >= 0 && !Name.StartsWith('_') ? Name[(at + 1)..] : Name;
 }

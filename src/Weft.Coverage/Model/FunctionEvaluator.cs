@@ -43,7 +43,10 @@ internal static class FunctionEvaluator
             else if (region.Kind == RegionKind.ConditionBranch) mcdc.AddCondition(region);
         }
         var files = map.Files as string[] ?? [.. map.Files];
-        return new FunctionCoverage(name, counted.Length > 0 ? counted[0].Count : 0, files, counted, branches, mcdc.Decisions, MainFile(counted, files.Length));
+        return new FunctionCoverage(name, counted.Length > 0 ? counted[0].Count : 0, files, counted, branches, mcdc.Decisions, MainFile(counted, files.Length))
+        {
+            IsUnused = Array.TrueForAll(regions, r => r.Count.Kind == CounterKind.Zero),
+        };
     }
 
     internal static CountedRegion Counted(in MappedRegion region, ulong count, ulong falseCount) => new(

@@ -8,6 +8,7 @@ internal static class CoverageCommand
     public static Command Create() => new("coverage", "Show what of the source a program ran that was built for coverage.")
     {
         MergeCommand.Create(),
+        ReportCommand.Create(),
         ExportCommand.Create(),
         ShowProfileCommand.Create(),
     };

@@ -1,0 +1,108 @@
+using System.CommandLine;
+using System.Text.RegularExpressions;
+using Weft.Core;
+using Weft.Coverage.Exclusions;
+using Weft.Coverage.Export;
+using Weft.Coverage.Model;
+using Weft.Coverage.Profiles;
+using Weft.Coverage.Sources;
+using Weft.Llvm;
+
+namespace Weft.Cli.Commands.Coverage;
+
+/// <summary>What a report is of.</summary>
+/// <param name="Data">What ran, without what comments exclude.</param>
+/// <param name="Files">Those of its files that are wanted.</param>
+/// <param name="Sources">To show text.</param>
+/// <param name="Root">The folder that most paths are relative to.</param>
+internal sealed record CoverageInput(CoverageData Data, IReadOnlyList<string> Files, SourceTexts Sources, string Root)
+{
+    public string Name(string file) => SourcePaths.Relative(Root, file);
+}
+
+/// <summary>The arguments that say which coverage a command is of: programs, profiles, and which files of theirs.</summary>
+internal sealed class CoverageArguments
+{
+    private readonly Argument<string[]>? binaries;
+    private readonly Option<string[]> objects = new("--object") { HelpName = "FILE", Description = "A program, library, object or archive that was built for coverage; may be given several times", AllowMultipleArgumentsPerToken = false };
+    private readonly Option<string[]>? profiles;
+    private readonly Option<string[]> ignore = new("--ignore-filename-regex") { HelpName = "REGEX", Description = "Leave out source files whose path matches", AllowMultipleArgumentsPerToken = false };
+    private readonly Option<bool> noDefaultIgnore = new("--no-default-ignore-filename-regex") { Description = "In a cargo workspace, do not leave out tests, examples, benches, dependencies and what builds make" };
+    private readonly Option<bool> fail = ProfileInputs.FailOnDamage();
+
+    /// <param name="withBinaries">Whether programs are also positional.</param>
+    /// <param name="withProfiles">Whether profiles are an option.</param>
+    public CoverageArguments(bool withBinaries = true, bool withProfiles = true)
+    {
+        if (withBinaries) binaries = new Argument<string[]>("BINARY") { Description = "The same as --object [default: the programs that profiles name]", Arity = ArgumentArity.ZeroOrMore };
+        if (withProfiles) profiles = new Option<string[]>("--profile") { HelpName = "FILE", Description = $"Profiles and folders with *.profraw in them {ProfileInputs.Default}", AllowMultipleArgumentsPerToken = false };
+        ignore.Validators.Add(result => { foreach (var token in result.Tokens) if (ToRegex(token.Value) == null) result.AddError($"--ignore-filename-regex: '{token.Value}' is not a regular expression"); });
+    }
+
+    public void AddTo(Command command)
+    {
+        if (binaries != null) command.Add(binaries);
+        command.Add(objects);
+        if (profiles != null) command.Add(profiles);
+        command.Add(ignore);
+        command.Add(noDefaultIgnore);
+        command.Add(fail);
+    }
+
+    /// <summary>Reads it; says on stderr what is not as it should be.</summary>
+    public CoverageInput Of(ParseResult parsed) => Of(parsed, profiles == null ? [] : parsed.GetValue(profiles) ?? [], []);
+
+    /// <param name="parsed">The other arguments.</param>
+    /// <param name="inputs">The profiles.</param>
+    /// <param name="programs">Given for these profiles alone.</param>
+    public CoverageInput Of(ParseResult parsed, IReadOnlyList<string> inputs, IReadOnlyList<string> programs)
+    {
+        var profile = ProfileInputs.Merge(inputs, parsed.GetValue(fail)).Profile;
+        List<string> named = [.. binaries == null ? [] : parsed.GetValue(binaries) ?? [], .. parsed.GetValue(objects) ?? [], .. programs];
+        var files = named.Count > 0 ? named : Counted(profile);
+        var data = CoverageData.Load(files, profile, Demangler.Demangle);
+        Warn(data);
+        var sources = new SourceTexts();
+        var wanted = Wanted(parsed, data.Files);
+        foreach (var problem in SourceProblems.Of(wanted, data, sources, files.Max(File.GetLastWriteTimeUtc))) Terminal.Warning(problem);
+        var exclusion = Exclusion.Find(wanted, sources);
+        foreach (var problem in exclusion.Problems) Terminal.Warning(problem);
+        data = exclusion.Apply(data);
+        wanted = wanted.Intersect(data.Files).ToList();
+        return new CoverageInput(data, wanted, sources, SourcePaths.Root(wanted, Directory.GetCurrentDirectory()));
+    }
+
+    /// <summary>The programs that the profiles name.</summary>
+    private static IReadOnlyList<string> Counted(Weft.Coverage.Profiles.Profile profile)
+    {
+        const string again = "run it again to count anew (and remove the old profiles), or name the file that ran with --object FILE";
+        var counted = CountedBinaries.Of(profile);
+        if (counted.Usable.Count == 0 && counted.Rebuilt.Count > 0) throw new WeftException($"'{counted.Rebuilt[0]}' was built again since it wrote the profile: its counts do not fit it any more", again);
+        if (counted.Usable.Count == 0 && counted.Gone.Count > 0) throw new WeftException($"'{counted.Gone[0]}', which wrote the profile, is not there any more", "build it again and run it, or name the file that ran with --object FILE");
+        if (counted.Usable.Count == 0) throw WeftException.Usage("which program? the profiles do not say", "name the program that ran, with its libraries");
+        foreach (var path in counted.Rebuilt) Terminal.Warning($"'{path}' was built again since it wrote its profile: left out; {again}");
+        foreach (var path in counted.Gone) Terminal.Warning($"'{path}', which wrote a profile, is not there any more: left out");
+        return counted.Usable;
+    }
+
+    private List<string> Wanted(ParseResult parsed, IReadOnlyList<string> files)
+    {
+        var unwanted = (parsed.GetValue(ignore) ?? []).Select(r => ToRegex(r)!).ToList();
+        if (!parsed.GetValue(noDefaultIgnore) && files.Any(f => f.EndsWith(".rs", StringComparison.Ordinal))) unwanted.AddRange(CargoIgnores.Find(Directory.GetCurrentDirectory()));
+        return files.Where(file => !unwanted.Exists(r => r.IsMatch(file))).ToList();
+    }
+
+    private static void Warn(CoverageData data)
+    {
+        if (data.Mismatches is not [var first, ..]) return;
+        var others = data.Mismatches.Count == 1 ? "" : data.Mismatches.Count == 2 ? " and another" : $" and {data.Mismatches.Count - 1} others";
+        Terminal.Warning($"the profile has counts of another build of '{Demangler.Demangle(first.Name)}'{others}: left out");
+    }
+
+    // What needs backtracking could take for ever; LLVM's expressions, those of POSIX, do not.
+    private static Regex? ToRegex(string pattern)
+    {
+        try { return new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking); }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException) { return null; }
+    }
+}
