@@ -105,6 +105,24 @@ internal static class HelpPage
             ("weft coverage merge ci/*.profraw -o all.profdata --indexed 13", "for llvm-cov of LLVM 22"),
             ("weft coverage merge nightly/ --fail-on-damage -o all.profdata", "fail rather than leave a damaged profile out"),
         ]),
+        ["weft coverage report"] = ("Examples",
+        [
+            ("weft coverage report --show-missing-lines", "the programs of the profiles in weft-out/coverage"),
+            ("weft coverage report --text | less -R", "sources with counts"),
+            ("weft coverage report --fail-under-lines 80", "fail if less than 80 % of lines ran"),
+            ("weft coverage report --cobertura --output-path coverage.xml", "for other programs"),
+        ]),
+        ["weft coverage diff"] = ("Examples",
+        [
+            ("weft coverage diff origin/main", "what ran of the lines changed since main"),
+            ("weft coverage diff origin/main --format github --fail-under-lines 90", "remarks in a pull request of GitHub, and a limit"),
+            ("git diff HEAD~3 | weft coverage diff --patch -", "any patch"),
+        ]),
+        ["weft coverage compare"] = ("Examples",
+        [
+            ("weft coverage compare before/ after/", "two folders of profiles"),
+            ("weft coverage compare main.profdata weft-out/coverage --fail-on-loss", "fail if what was covered no longer is"),
+        ]),
         ["weft coverage export"] = ("Examples",
         [
             ("weft coverage export ./prog --format lcov -o lcov.info", "for genhtml and other programs that read lcov's traces"),

@@ -53,7 +53,7 @@ public sealed class AnnotatedSource(CoverageData data, SourceTexts sources)
         if (!view.Segments.TryGetValue(line, out var segments)) return;
         var most = view.MostOf(line);
         // What the last one says goes on in the next line.
-        var marked = segments.SkipLast(1).Where(s => s.IsRegionEntry && s.Count != most).ToList();
+        var marked = segments.SkipLast(1).Where(s => s is { IsRegionEntry: true, HasCount: true } && s.Count != most).ToList();
         if (marked.Count == 0) return;
         output.Write(prefix + Margin);
         var column = 1;

@@ -89,7 +89,8 @@ internal sealed class CoverageArguments
     {
         var unwanted = (parsed.GetValue(ignore) ?? []).Select(r => ToRegex(r)!).ToList();
         if (!parsed.GetValue(noDefaultIgnore) && files.Any(f => f.EndsWith(".rs", StringComparison.Ordinal))) unwanted.AddRange(CargoIgnores.Find(Directory.GetCurrentDirectory()));
-        return files.Where(file => !unwanted.Exists(r => r.IsMatch(file))).ToList();
+        // rustc leaves ".." in paths of modules that are elsewhere.
+        return files.Where(file => !unwanted.Exists(r => r.IsMatch(file) || (file.Contains("/../") && r.IsMatch(Path.GetFullPath(file))))).ToList();
     }
 
     private static void Warn(CoverageData data)

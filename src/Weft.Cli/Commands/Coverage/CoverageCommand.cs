@@ -9,6 +9,8 @@ internal static class CoverageCommand
     {
         MergeCommand.Create(),
         ReportCommand.Create(),
+        DiffCommand.Create(),
+        CompareCommand.Create(),
         ExportCommand.Create(),
         ShowProfileCommand.Create(),
     };
