@@ -108,7 +108,7 @@ internal static class HelpPage
         ["weft coverage report"] = ("Examples",
         [
             ("weft coverage report --show-missing-lines", "the programs of the profiles in weft-out/coverage"),
-            ("weft coverage report --text | less -R", "sources with counts"),
+            ("weft coverage report --text | less", "sources with counts"),
             ("weft coverage report --fail-under-lines 80", "fail if less than 80 % of lines ran"),
             ("weft coverage report --cobertura --output-path coverage.xml", "for other programs"),
         ]),

@@ -25,12 +25,14 @@ public sealed class ComparisonReports(CoverageComparison comparison, Func<string
 
     public void WriteJson(Utf8JsonWriter json)
     {
+        json.WriteStartObject("totals");
         foreach (var (kind, value) in Kinds)
         {
             json.WriteStartObject(kind);
             WriteRatios(json, value(comparison.Before), value(comparison.After));
             json.WriteEndObject();
         }
+        json.WriteEndObject();
         json.WriteStartArray("files");
         foreach (var file in comparison.Files.Where(f => f.IsChanged)) WriteFile(json, file);
         json.WriteEndArray();
