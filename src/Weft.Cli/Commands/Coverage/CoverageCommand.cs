@@ -11,6 +11,7 @@ internal static class CoverageCommand
         ReportCommand.Create(),
         DiffCommand.Create(),
         CompareCommand.Create(),
+        HtmlCommand.Create(),
         ExportCommand.Create(),
         ShowProfileCommand.Create(),
     };

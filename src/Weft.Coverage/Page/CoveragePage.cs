@@ -1,0 +1,82 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.RegularExpressions;
+using Weft.Coverage.Model;
+
+namespace Weft.Coverage.Page;
+
+/// <summary>What a page says of where it is from.</summary>
+/// <param name="Program">Name of what ran.</param>
+/// <param name="Command">That made the page.</param>
+/// <param name="Profile">Where counts are from.</param>
+/// <param name="Written">When the page was.</param>
+/// <param name="Built">When the program was; sources that are newer are said to have changed.</param>
+/// <param name="Remarks">What readers should know, a sentence each.</param>
+public sealed record PageFacts(string Program, string Command, string Profile, DateTimeOffset Written, DateTime? Built, IReadOnlyList<string> Remarks);
+
+/// <summary>
+/// Coverage as one HTML file that needs nothing beside it. Sources and counts are in it as compressed JSON, a piece for each
+/// file that is read only when somebody looks at it (see docs/coverage-page.md); its script shows them as text and nothing else.
+/// </summary>
+public static partial class CoveragePage
+{
+    // In the order in which the one script of the page has them; they share a scope.
+    private static readonly string[] Scripts = ["data.js", "tokens.js", "spans.js", "model.js", "look.js", "overview.js", "code.js", "details.js", "functions.js", "file.js", "search.js", "page.js"];
+
+    /// <param name="output">Gets UTF-8 and stays open.</param>
+    /// <param name="data">What ran.</param>
+    /// <param name="files">Those of its files that are wanted, in order.</param>
+    /// <param name="facts">For the head of the page.</param>
+    public static void Write(Stream output, CoverageData data, IReadOnlyList<string> files, PageFacts facts)
+    {
+        using var index = new PageIndex(facts);
+        var style = Resource("page.css");
+        var script = $"(() => {{\n\"use strict\";\n{string.Join('\n', Scripts.Select(Resource))}}})();\n";
+        // The frame has text and, at every second place, the name of what comes there.
+        foreach (var (i, part) in Placeholder().Split(Resource("page.html")).Index())
+        {
+            if (i % 2 == 0) Text(output, part);
+            else if (part == "policy") Text(output, $"default-src 'none'; script-src {Hash(script)}; style-src {Hash(style)}; base-uri 'none'; form-action 'none'");
+            else if (part == "style") Text(output, style);
+            else if (part == "files") WriteFiles(output, data, files, facts, index);
+            else if (part == "functions") index.WriteFunctions(output);
+            else if (part == "index") index.WriteIndex(output);
+            else if (part == "static") StaticTable.Write(output, facts, index);
+            else if (part == "script") Text(output, script);
+        }
+    }
+
+    /// <summary>Some files at a time, so that there is work for all processors and little in memory.</summary>
+    private static void WriteFiles(Stream output, CoverageData data, IReadOnlyList<string> files, PageFacts facts, PageIndex index)
+    {
+        var sources = new PageSources(facts.Built);
+        foreach (var paths in files.Chunk(8 * Environment.ProcessorCount))
+        {
+            var batch = new PageFile[paths.Length];
+            Parallel.For(0, paths.Length, i => batch[i] = PageFile.Of(data, paths[i], sources));
+            foreach (var file in batch)
+            {
+                Text(output, $"<script type=\"application/octet-stream\" id=\"file-{index.Files.Count}\">");
+                file.Data.WriteTo(output);
+                Text(output, "</script>\n");
+                file.Data.Dispose();
+                index.Add(file);
+            }
+        }
+    }
+
+    private static void Text(Stream output, string text) => output.Write(Encoding.UTF8.GetBytes(text));
+
+    // The policy names the page's own script and style by their hashes: nothing else runs, whatever got into the page.
+    private static string Hash(string text) => $"'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)))}'";
+
+    private static string Resource(string name)
+    {
+        using var stream = typeof(CoveragePage).Assembly.GetManifestResourceStream("page/" + name)!;
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    [GeneratedRegex(@"\{\{([a-z]+)\}\}")]
+    private static partial Regex Placeholder();
+}
