@@ -122,6 +122,11 @@ internal static class HelpPage
         [
             ("weft coverage compare before/ after/", "two folders of profiles"),
             ("weft coverage compare main.profdata weft-out/coverage --fail-on-loss", "fail if what was covered no longer is"),
+        ["weft coverage html"] = ("Examples",
+        [
+            ("weft coverage html ./prog --open", "all runs in weft-out/coverage, in a browser"),
+            ("weft coverage html ./prog lib/*.so --profile runs/ -o report/", "a program and its libraries, into report/coverage.html"),
+            ("weft coverage html ./prog --ignore-filename-regex '^/usr/'", "without system headers"),
         ]),
         ["weft coverage export"] = ("Examples",
         [

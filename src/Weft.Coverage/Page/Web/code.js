@@ -106,7 +106,7 @@ class CodeView {
 }
 
 function pieceOf(spans, { text, token, segment }) {
-  const state = stateOf(spans.segments[segment]);
+  const state = spans.states[segment];
   const className = [token && `k-${token}`, state === "missing" && "r-missing", state === "skipped" && "r-skipped"].filter(name => name).join(" ");
   const piece = make("span", { className, textContent: text });
   if (segment >= 0 && (state === "missing" || state === "covered")) piece.dataset.segment = segment;
@@ -120,6 +120,6 @@ function gutter(number, count, state) {
   const times = make("span", { className: "times", textContent: count === undefined ? "" : short(count) });
   if (count !== undefined && typeof count !== "number" || count >= 1000) times.title = exact(count);
   const mark = make("span", { className: `mark ${state}`, textContent: sign, title: words });
-  if (sign) mark.setAttribute("aria-label", words);
+  if (sign) Object.assign(mark, { role: "img", ariaLabel: words });
   return make("span", { className: "gutter" }, number, times, mark);
 }

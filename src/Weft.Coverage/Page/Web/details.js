@@ -1,5 +1,7 @@
 // What there is to say about a line besides its count: chips behind it, and boxes below it that chips open.
 
+const neverText = { else: "condition was never false", end: "never got to the end", return: "never returned here" };
+
 class Details {
   constructor(file) {
     this.file = file;
@@ -11,24 +13,31 @@ class Details {
     const found = this.model.byLine.get(line), chips = [...this.elseChips(line)];
     if (!found) return chips;
     const branches = this.model.branchesAt(line);
-    const bad = branches.flatMap(branch => outcomes(branch).length ? [`${branches.length > 1 ? this.model.spans.slice(...branch, 28) + ": " : ""}${outcomeText(branch)}`] : []);
-    if (branches.length) chips.push(this.toggle(line, "branches", bad.length ? bad.slice(0, 3).join(" · ") + (bad.length > 3 ? ` · ${bad.length - 3} more` : "") : plural(branches.length, "condition"), bad.length));
+    if (branches.length) chips.push(this.toggle(line, "branches", this.branchText(branches), branches.some(branch => outcomes(branch).length)));
     if (found.decisions.length) {
       const sums = found.decisions.map(decisionSum).reduce((a, b) => [a[0] + b[0], a[1] + b[1]]);
       chips.push(this.toggle(line, "decisions", `MC/DC ${sums[0]} of ${sums[1]}`, sums[0] < sums[1]));
     }
     for (const f of found.functions) {
-      if (f.unused) chips.push(make("span", { className: "chip bad", title: "The compiler made no code for it, since nothing in the program uses it" }, "never instantiated"));
+      if (f.unused) chips.push(make("span", { className: "chip bad", title: "The compiler made no code for it, since nothing in the program uses it" }, unusedText(f)));
       if (f.instances.length > 1) chips.push(this.toggle(line, `function ${f.index}`, f.chosen < 0 ? plural(f.instances.length, "instantiation") : `only ${f.instances[f.chosen].name}`, f.instances.some(i => i.regions[0] < i.regions[1])));
     }
     found.expansions.forEach((expansion, i) => chips.push(this.toggle(line, `expansion ${i}`, this.expansionName(expansion), new Spans(null, expansion.segments, "").missing().length)));
     return chips;
   }
 
+  branchText(branches) {
+    const bad = branches.filter(branch => outcomes(branch).length).map(branch => `${branches.length > 1 ? textOf(branch, this.model.spans, 28) + ": " : ""}${outcomeText(branch)}`);
+    if (bad.length) return bad.slice(0, 3).join(" · ") + (bad.length > 3 ? ` · ${bad.length - 3} more` : "");
+    if (branches.length > 1) return `${branches.length} conditions`;
+    const [, , , , whenTrue, whenFalse] = branches[0];
+    return `${short(whenTrue)} true, ${short(whenFalse)} false`;
+  }
+
   elseChips(line) {
     const { spans, elses } = this.model, chips = [];
     for (let i = spans.firstSegment(line); i < spans.segments.length && spans.segments[i][0] === line; i++)
-      if (elses.has(i) && spans.segments[i][2] === 0) chips.push(make("span", { className: "chip bad" }, elses.get(i) === "else" ? "condition was never false" : "never got to the end"));
+      if (elses.has(i) && spans.segments[i][2] === 0) chips.push(make("span", { className: "chip bad" }, neverText[elses.get(i)]));
     return chips;
   }
 
@@ -60,13 +69,13 @@ class Details {
       this.file.code.holder(f.at[0]).querySelector("tr.chosen button")?.focus({ preventScroll: true });
     };
     const row = (name, count, lines, regions, index) => {
-      const show = button(index < 0 ? "Show all together" : "Show", () => choose(index), { "aria-pressed": String(f.chosen === index) });
+      const show = button("Show", () => choose(index), { "aria-pressed": String(f.chosen === index) });
       return make("tr", { className: f.chosen === index ? "chosen" : "" }, make("th", { scope: "row" }, make("code", {}, name)), make("td", { className: "n" }, count), make("td", { className: "n" }, lines), make("td", { className: "n" }, regions), make("td", {}, show));
     };
     const missing = ([covered, all]) => covered === all ? "all" : `${exact(covered)} of ${exact(all)}`;
-    const rows = f.instances.map((i, index) => row(i.name, i.unused ? "never instantiated" : exact(i.count), missing(i.lines), missing(i.regions), index));
+    const rows = f.instances.map((i, index) => row(i.name, i.unused ? unusedText(i) : exact(i.count), missing(i.lines), missing(i.regions), index));
     const note = this.best(f);
-    return make("div", {}, table(["Instantiation", "Calls", "Lines", "Regions", ""], [row("all", exact(f.count), "", "", -1), ...rows]), note && make("p", {}, note));
+    return make("div", {}, table(["Instantiation", "Calls", "Lines", "Regions", ""], [row("all together", exact(f.count), "", "", -1), ...rows]), note && make("p", {}, note));
   }
 
   // Sums count a function with the best of its instantiations, which may leave nothing to be seen in all of them together.
@@ -87,7 +96,7 @@ class Details {
     const spans = new Spans(text, segments, expansion.path);
     const rows = [];
     for (let line = first; line <= last; line++) {
-      const count = spans.lineCounts.get(line), state = count === undefined ? "none" : count === 0 ? "missing" : spans.regions(line).some(r => stateOf(segments[r.segment]) === "missing") ? "partial" : "covered";
+      const count = spans.lineCounts.get(line), state = count === undefined ? "none" : count === 0 ? "missing" : spans.regions(line).some(r => spans.states[r.segment] === "missing") ? "partial" : "covered";
       const row = make("div", { className: `row ${state}` }, gutter(make("span", { className: "number" }, String(line)), count, state), make("span", { className: "text" }, ...spans.pieces(line).map(piece => {
         const made = pieceOf(spans, piece);
         delete made.dataset.segment; // those are of the file
@@ -109,14 +118,17 @@ class Details {
 
 function box(...content) { return make("div", { className: "box" }, ...content); }
 
-function table(heads, rows) {
-  return make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head, i) => make("th", { scope: "col", className: i && heads[i] ? "n" : "" }, head)))), make("tbody", {}, ...rows));
+// All columns but the first have numbers, or words.
+function table(heads, rows, isText = false) {
+  return make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head, i) => make("th", { scope: "col", className: i && !isText ? "n" : "" }, head)))), make("tbody", {}, ...rows));
 }
+
+function textOf([line, column, endLine, endColumn], spans, most) { return spans.slice(line, column, endLine, endColumn, most); }
 
 function branchTable(branches, spans) {
   return table(["Condition", "True", "False", " "], branches.map(branch => {
     const bad = outcomes(branch).length > 0;
-    return make("tr", {}, make("th", { scope: "row" }, make("code", {}, spans.slice(...branch, 80) || `column ${branch[1]}`)), make("td", { className: "n", title: exact(branch[4]) }, short(branch[4])), make("td", { className: "n", title: exact(branch[5]) }, short(branch[5])),
+    return make("tr", {}, make("th", { scope: "row" }, make("code", {}, textOf(branch, spans, 80) || `column ${branch[1]}`)), make("td", { className: "n", title: exact(branch[4]) }, short(branch[4])), make("td", { className: "n", title: exact(branch[5]) }, short(branch[5])),
       make("td", { className: bad ? "bad" : "" }, outcomeText(branch)));
   }));
 }
@@ -131,12 +143,12 @@ function decisionTable(decision, spans, isNamed) {
   const { at, conditions, vectors } = decision, letters = conditions.map((_, i) => `C${i + 1}`);
   const ends = conditions.map((c, i) => spans.slice(c.line, c.column, at[2], at[3], 4000) && conditionText(spans, c, conditions, at, i));
   const rows = conditions.map((c, i) => make("tr", {}, make("th", { scope: "row" }, `${letters[i]} `, make("code", {}, ends[i])), make("td", { className: c.constant || c.pair ? "" : "bad" },
-    c.constant ? "constant" : c.pair ? `shown to decide alone by ${c.pair[0] + 1} and ${c.pair[1] + 1}` : "not shown to decide alone")));
+    c.constant ? "constant" : c.pair ? `shown by ${c.pair[0] + 1} and ${c.pair[1] + 1}` : "not shown")));
   const word = { T: "true", F: "false", "-": "–" };
   const combinations = vectors.map((vector, i) => make("tr", {}, make("th", { scope: "row" }, String(i + 1)), ...[...vector.replace("=", "")].map(value => make("td", {}, word[value]))));
   const [covered, all] = decisionSum(decision);
-  return [make("h4", {}, make("code", {}, spans.slice(...at, 100)), ` MC/DC: ${covered} of ${all} conditions`, isNamed ? ` in ${decision.function}` : ""), table(["Condition", " "], rows),
-    combinations.length ? table(["", ...letters.map(l => l), "Result"], combinations) : make("p", {}, "It was never evaluated.")];
+  return [make("h4", {}, make("code", {}, spans.slice(...at, 100)), `: MC/DC of ${covered} of ${all} conditions${isNamed ? ` in ${decision.function}` : ""}`), table(["Condition", "Alone decides"], rows, true),
+    combinations.length ? table(["", ...letters, "Result"], combinations, true) : make("p", {}, "It was never evaluated.")];
 }
 
 // The page knows only where a condition begins; it goes on to an operator outside of its brackets.

@@ -70,13 +70,13 @@ class FileView {
   describe(segment, stretch) {
     const { model } = this, [line, column, count] = model.spans.segments[segment], next = model.spans.segments[segment + 1];
     const [endLine, endColumn] = stretch ? [stretch.endLine, stretch.endColumn] : next ?? [line, column];
-    const place = line === endLine ? `line ${line}, columns ${column} to ${Math.max(endColumn - 1, column)}` : `lines ${line} to ${endLine}`;
+    const place = line < endLine ? `lines ${line} to ${endLine}` : endColumn - 1 > column ? `line ${line}, columns ${column} to ${endColumn - 1}` : `line ${line}, column ${column}`;
     const kind = model.elses.get(segment), fn = model.functionAt(line, column);
-    const ran = kind === "else" ? `the condition was ${count === 0 ? "never false" : `false ${times(count)}`}` : kind === "end" ? `the end of the function was reached ${times(count)}` : count === 0 ? "did not run" : `ran ${times(count)}`;
+    const ran = ranText(kind, count);
     const lines = [`${ran[0].toUpperCase()}${ran.slice(1)}: ${place}`];
-    if (fn) lines.push(fn.unused ? `${fn.name}: never instantiated` : fn.count === 0 ? `${fn.name}: never called` : `in ${fn.name}, called ${times(fn.count)}`);
+    if (fn) lines.push(fn.unused ? `${fn.name}: ${unusedText(fn)}` : fn.count === 0 ? `${fn.name}: never called` : `in ${fn.name}, called ${times(fn.count)}`);
     const counts = model.instanceCounts(segment);
-    for (const { name, count, unused } of counts.slice(0, 12)) lines.push(`${name}: ${unused ? "never instantiated" : count === null ? "not in it" : times(count)}`);
+    for (const { name, count, unused } of counts.slice(0, 12)) lines.push(`${name}: ${unused ? unusedText({ name }) : count === null ? "not in it" : times(count)}`);
     if (counts.length > 12) lines.push(`and ${counts.length - 12} more instantiations`);
     return lines;
   }
@@ -112,7 +112,7 @@ class FileView {
     if (window.innerWidth <= 1100) this.app.showFunctions(false);
     this.app.go(this.path, f.at[0]);
     const i = f.chosen >= 0 ? f.instances[f.chosen] : f.instances.length === 1 ? f.instances[0] : null;
-    this.say(`${i?.name ?? f.name} · ${f.unused ? "never instantiated" : `called ${times(i?.count ?? f.count)}`} · ${ofText((i?.lines ? i : f).lines, "lines")} · ${ofText((i?.regions ? i : f).regions, "regions")}`);
+    this.say(`${i?.name ?? f.name} · ${f.unused ? unusedText(f) : `called ${times(i?.count ?? f.count)}`} · ${ofText((i?.lines ? i : f).lines, "lines")} · ${ofText((i?.regions ? i : f).regions, "regions")}`);
   }
 
   // ---- the strip beside the code: all of the file at once
@@ -140,4 +140,11 @@ class FileView {
   }
 
   stripTo(y) { this.code.scrollTo(Math.min(Math.max(Math.ceil(y / this.stripScale), 1), this.model.count)); }
+}
+
+function ranText(kind, count) {
+  if (kind === "else") return count === 0 ? "the condition was never false" : `the condition was false ${times(count)}`;
+  if (kind === "end") return `the end of the function was reached ${times(count)}`;
+  if (kind === "return") return `returned early ${times(count)}`;
+  return count === 0 ? "did not run" : `ran ${times(count)}`;
 }

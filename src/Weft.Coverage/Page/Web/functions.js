@@ -33,7 +33,7 @@ class FunctionList {
   entry(f, instance) {
     const of = instance < 0 ? f : f.instances[instance], [covered, all] = of.lines;
     const isUnused = of.unused, isBad = covered < all;
-    const what = isUnused ? "never instantiated" : of.count === 0 ? "never called" : isBad ? `${plural(all - covered, "line")} missing` : "";
+    const what = isUnused ? unusedText(of) : of.count === 0 ? "never called" : isBad ? `${plural(all - covered, "line")} missing` : "";
     const several = instance < 0 && f.instances.length > 1 ? plural(f.instances.length, "instantiation") : "";
     const entry = button("", () => this.file.showFunction(f, instance), { className: "fn", title: of.symbol ?? "" });
     entry.append(make("span", { className: "id" }, of.name), make("span", { className: "n", title: `called ${times(of.count)}` }, isUnused ? "–" : `${short(of.count)}×`));

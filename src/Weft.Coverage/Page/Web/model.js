@@ -61,14 +61,18 @@ function comparer(key, down) {
 
 // What the search finds: those first that begin with the text, then the shorter ones.
 function search(query, index, functions, most = 60) {
-  const text = query.trim().toLowerCase(), matches = matcher(query), found = [];
+  const text = query.trim().toLowerCase(), words = text.split(/\s+/), found = [];
   if (!text) return found;
+  functions.lower ??= functions.map(([name]) => name.toLowerCase());
+  const matches = lower => words.every(word => lower.includes(word));
   const rank = name => {
     const at = name.toLowerCase().indexOf(text), isStart = at === 0 || at > 0 && !/[\w]/.test(name[at - 1]);
     return (at < 0 ? 4000 : isStart ? 0 : 2000) + Math.min(name.length, 1000);
   };
-  for (const file of index.files) if (matches(file.path)) found.push({ file, name: file.path, line: 0, rank: rank(file.path.split("/").pop()) });
-  for (const [name, file, line, count] of functions) if (matches(name)) found.push({ file: index.files[file], name, line, count, rank: rank(name) + 1 });
+  for (const file of index.files) if (matches(file.path.toLowerCase())) found.push({ file, name: file.path, line: 0, rank: rank(file.path.split("/").pop()) });
+  functions.forEach(([name, file, line, count], i) => {
+    if (matches(functions.lower[i])) found.push({ file: index.files[file], name, line, count, rank: rank(name) + 1 });
+  });
   found.sort((a, b) => a.rank - b.rank);
   return Object.assign(found.slice(0, most), { all: found.length });
 }
@@ -136,7 +140,7 @@ class FileModel {
     const count = this.spans.lineCounts.get(line);
     if (count === undefined) return "none";
     if (count === 0) return "missing";
-    const isPartial = this.spans.regions(line).some(r => stateOf(this.spans.segments[r.segment]) === "missing") || this.branchesAt(line).some(b => outcomes(b).length);
+    const isPartial = this.spans.regions(line).some(r => this.spans.states[r.segment] === "missing") || this.branchesAt(line).some(b => outcomes(b).length);
     return isPartial ? "partial" : "covered";
   }
 
@@ -150,15 +154,18 @@ class FileModel {
     return found;
   }
 
-  // rustc counts the way around an if without else on its closing brace, and leaving a function on its last.
+  // rustc has regions of one character, for ways that have no text: around an if without else it is the closing brace, out of
+  // a function the last brace, and back to the caller the question mark.
   implicitElses() {
     const elses = new Map(), { segments } = this.spans;
     if (!/\.rs$/.test(this.path)) return elses;
     segments.forEach(([line, column, , flags], i) => {
       const next = segments[i + 1];
-      if (!(flags & Flag.counted) || !(flags & Flag.entry) || !next || next[0] !== line || next[1] !== column + 1 || this.spans.line(line)[column - 1] !== "}") return;
-      const isEnd = this.functions.some(f => f.at[2] === line && f.at[3] === column + 1);
-      elses.set(i, isEnd ? "end" : "else");
+      if (!(flags & Flag.counted) || !(flags & Flag.entry) || !next || next[0] !== line || next[1] !== column + 1) return;
+      const text = this.spans.line(line)[column - 1], fn = this.functionAt(line, column);
+      if (fn?.count === 0) return;
+      if (text === "?") elses.set(i, "return");
+      else if (text === "}") elses.set(i, fn?.at[2] === line && fn.at[3] === column + 1 ? "end" : "else");
     });
     return elses;
   }
@@ -173,6 +180,9 @@ class FileModel {
     });
   }
 }
+
+// Of a function without code: what has parameters of its own would have been made for each use of it.
+function unusedText({ name }) { return name.includes("<") ? "never instantiated" : "never used"; }
 
 // What never happened of a condition: [line, column, endLine, endColumn, true, false, constant].
 function outcomes([, , , , whenTrue, whenFalse, constant]) {

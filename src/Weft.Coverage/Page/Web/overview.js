@@ -75,6 +75,7 @@ class Overview {
     const rows = [];
     if (asList) for (const file of [...files].sort(compare)) rows.push({ file, depth: 0, name: file.path });
     else this.addRows(rows, files.length === this.app.index.files.length ? this.tree : buildTree(files), 0, compare);
+    this.hasFolders = rows.some(row => row.folder);
     this.shown = rows.filter(row => row.file).map(row => row.file);
     this.body.replaceChildren(...rows.slice(0, this.limit).map(row => row.file ? this.row(row.file, row.name, row.depth) : this.folderRow(row)));
     this.heads.forEach((head, i) => head.setAttribute("aria-sort", this.columns[i].key !== this.order.key ? "none" : this.order.down ? "descending" : "ascending"));
@@ -109,7 +110,7 @@ class Overview {
 
   cells(className, sums, depth, ...name) {
     const box = make("span", { className: "name" }, ...name);
-    box.style.paddingLeft = `${depth * 1.25 + (className ? 0 : element("as-list").checked || this.filter ? 0 : 1.35)}em`;
+    box.style.paddingLeft = `${depth * 1.25 + (className || !this.hasFolders ? 0 : 1.35)}em`;
     return make("tr", { className }, make("th", { scope: "row" }, box), ...this.columns.slice(1).map(column => this.cell(column, sums)));
   }
 

@@ -43,6 +43,7 @@ class Search {
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
     if (event.key in steps) this.choose(this.chosen + steps[event.key]);
     else if (event.key === "Enter") this.go(this.chosen);
+    else if (event.key === "Escape") element("search").close(); // where browsers would empty the field first
     else return;
     event.preventDefault();
   }

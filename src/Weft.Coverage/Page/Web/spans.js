@@ -71,6 +71,14 @@ class Spans {
   setSegments(segments) {
     this.segments = segments;
     this.lineCounts = countLines(segments);
+    this.states = segments.map((_, i) => this.state(i));
+  }
+
+  // Where a region that did not run goes on behind one within it, there may be no more than what ends a statement.
+  state(index) {
+    const [line, column, , flags] = this.segments[index], next = this.segments[index + 1], state = stateOf(this.segments[index]);
+    if (state !== "missing" || flags & Flag.entry || !this.text || !next || next[0] - line > 3) return state;
+    return /^[\s;{}()]*$/.test(this.slice(line, column, next[0], next[1])) ? "blank" : state;
   }
 
   // Without what ends the line.
@@ -152,20 +160,29 @@ class Spans {
     return low * 3;
   }
 
-  // Stretches that did not run, with all that is nested in them.
+  // Stretches that did not run, with all that is nested in them; what is between them may be no code: closing braces, but no empty line.
   missing() {
     const stretches = [];
     let open = null;
-    this.segments.forEach((segment, index) => {
-      const state = stateOf(segment), [line, column] = segment;
-      if (open && state !== "missing" && !(state === "gap" && segment[2] === 0)) {
-        if (stateOf(this.segments[open.last]) === "gap") [open.endLine, open.endColumn] = this.segments[open.last];
-        else [open.endLine, open.endColumn] = [line, column];
-        open = null;
-      }
-      if (state === "missing" && !open) stretches.push(open = { line, column, endLine: line, endColumn: column, segment: index, last: index });
-      if (open) open.last = index;
+    this.segments.forEach(([line, column, count], index) => {
+      const state = this.states[index], isSpace = state === "none" || (state === "gap" || state === "blank") && count === 0;
+      if (state !== "missing" && !isSpace) open = null;
+      if (state !== "missing") return;
+      if (open && !this.isJoined(this.segments[open.last + 1][0], line)) open = null;
+      if (!open) stretches.push(open = { line, column, segment: index });
+      open.last = index;
     });
-    return stretches;
+    return stretches.map(stretch => ({ ...stretch, ...this.endOf(this.segments[stretch.last + 1] ?? this.segments.at(-1)) }));
+  }
+
+  isJoined(line, next) {
+    for (let between = line + 1; between < next; between++) if (between > line + 3 || !this.line(between).trim()) return false;
+    return true;
+  }
+
+  // Before white space that a stretch may end with.
+  endOf([line, column]) {
+    while (this.count && line > this.first && !this.line(line).slice(0, column - 1).trim()) column = this.line(--line).length + 1;
+    return { endLine: line, endColumn: column };
   }
 }
