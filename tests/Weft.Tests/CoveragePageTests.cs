@@ -183,11 +183,8 @@ public sealed class CoveragePageTests : IDisposable
               const text = Array.from({ length: random(60) }, () => parts[random(parts.length)]).join("");
               for (const path of ["a.rs", "a.cpp", "a.txt"]) {
                 const spans = new page.Spans(text, [[1, 1, 2, 3], [1, 3, 0, 3], [1, 5, 2, 1], [2, 1, 0, 3], [4, 1, 0, 0]], path);
-                let end = 0;
-                for (let i = 0; i < spans.tokens.length; i += 3) {
-                  if (spans.tokens[i] < end || spans.tokens[i + 1] <= spans.tokens[i] || spans.tokens[i + 1] > text.length) wrong.push([path, text]);
-                  end = spans.tokens[i + 1];
-                }
+                const tokens = page.tokenize(text, page.languageOf(path));
+                for (let i = 0, end = 0; i < tokens.length; end = tokens[i + 1], i += 3) if (tokens[i] < end || tokens[i + 1] <= tokens[i] || tokens[i + 1] > text.length) wrong.push([path, text]);
                 const lines = text.split("\n");
                 for (let line = 1; line <= spans.count; line++) if (spans.pieces(line).map(p => p.text).join("") !== lines[line - 1]) wrong.push([path, line, text]);
               }

@@ -122,6 +122,7 @@ internal static class HelpPage
         [
             ("weft coverage compare before/ after/", "two folders of profiles"),
             ("weft coverage compare main.profdata weft-out/coverage --fail-on-loss", "fail if what was covered no longer is"),
+        ]),
         ["weft coverage html"] = ("Examples",
         [
             ("weft coverage html ./prog --open", "all runs in weft-out/coverage, in a browser"),

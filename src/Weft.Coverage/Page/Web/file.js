@@ -118,25 +118,33 @@ class FileView {
   // ---- the strip beside the code: all of the file at once
 
   drawStrip() {
-    const canvas = element("strip"), { width, height } = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
+    const canvas = element("strip"), { width, height } = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1, pane = element("code");
     if (!height) return;
+    this.stripScale = Math.min(height / this.model.count, 4);
     Object.assign(canvas, { width: width * ratio, height: height * ratio });
-    const context = canvas.getContext("2d"), style = getComputedStyle(document.documentElement), pane = element("code");
+    const context = canvas.getContext("2d"), whole = Math.max(pane.scrollHeight, 1), part = this.model.count * this.stripScale;
     context.scale(ratio, ratio);
-    const { count, spans } = this.model, scale = Math.min(height / count, 4);
-    this.stripScale = scale;
-    const whole = Math.max(pane.scrollHeight, 1), part = count * scale;
-    context.fillStyle = style.getPropertyValue("--track");
+    context.fillStyle = colorOf("--track");
     context.fillRect(0, pane.scrollTop / whole * part, width, Math.max(pane.clientHeight / whole * part, 8));
-    this.marks ??= [];
-    if (this.markedSpans !== spans.segments) {
-      this.markedSpans = spans.segments;
-      this.marks = [...spans.lineCounts.keys()].map(line => [line, this.model.stateOf(line)]).filter(([, state]) => state === "missing" || state === "partial");
+    for (const { state, y, height: tall } of this.stripMarks(this.stripScale)) {
+      context.fillStyle = colorOf(state === "missing" ? "--low" : "--middle");
+      if (state === "missing") context.fillRect(2, y, width - 4, tall);
+      else context.fillRect(width / 2, y, width / 2 - 2, tall);
     }
-    for (const [wanted, color, inset] of [["partial", "--middle", 0.5], ["missing", "--low", 0]]) {
-      context.fillStyle = style.getPropertyValue(color);
-      for (const [line, state] of this.marks) if (state === wanted) context.fillRect(2 + inset * (width - 4), (line - 1) * scale, (1 - inset) * (width - 4), Math.max(scale, 2));
+  }
+
+  // Lines that fall on one place are one mark; the worst of them counts.
+  stripMarks(scale) {
+    const { spans } = this.model;
+    if (this.marksOf?.segments === spans.segments && this.marksOf.scale === scale) return this.marksOf.marks;
+    const places = new Map();
+    for (const line of spans.lineCounts.keys()) {
+      const state = this.model.stateOf(line), y = Math.floor((line - 1) * scale);
+      if (state === "missing" || state === "partial" && !places.has(y)) places.set(y, state);
     }
+    const marks = [...places].map(([y, state]) => ({ state, y, height: Math.max(scale, 2) }));
+    this.marksOf = { segments: spans.segments, scale, marks };
+    return marks;
   }
 
   stripTo(y) { this.code.scrollTo(Math.min(Math.max(Math.ceil(y / this.stripScale), 1), this.model.count)); }

@@ -19,9 +19,9 @@ class FunctionList {
   }
 
   fill() {
-    const functions = this.sorted(), most = 2000;
+    const functions = this.sorted(), most = 500;
     this.list.replaceChildren(...functions.slice(0, most).map(f => this.item(f)));
-    if (functions.length > most) this.list.append(make("li", {}, `and ${plural(functions.length - most, "function")} more`));
+    if (functions.length > most) this.list.append(make("li", {}, `and ${plural(functions.length - most, "function")} more: the search finds them`));
   }
 
   item(f) {

@@ -56,6 +56,13 @@ function ofText([covered, all], what) { return `${exact(covered)} of ${exact(all
 
 const kindNames = { lines: "Lines", regions: "Regions", functions: "Functions", branches: "Branches", mcdc: "MC/DC" };
 
+const colors = new Map(); // of the theme; forgotten when it changes
+
+function colorOf(name) {
+  if (!colors.has(name)) colors.set(name, getComputedStyle(document.documentElement).getPropertyValue(name));
+  return colors.get(name);
+}
+
 // A box of text at the pointer.
 function showTip(lines, x, y) {
   const tip = element("tip");

@@ -95,6 +95,7 @@ class FileModel {
     this.spans = new Spans(data.source, data.segments, data.path);
     this.count = this.spans.count || this.lastLine();
     this.byLine = new Map(); // what there is to say about a line
+    this.apart = []; // functions of which one instantiation is shown
     data.branches.forEach(b => this.at(b[0]).branches.push(b));
     data.decisions.forEach(d => this.at(d.at[0]).decisions.push(d));
     data.expansions.forEach(e => this.at(e.at[0]).expansions.push(e));
@@ -124,14 +125,15 @@ class FileModel {
   choose(fn, instance) {
     fn.chosen = instance;
     let segments = this.segments;
-    for (const f of this.functions) if (f.chosen >= 0 && f.instances[f.chosen].segments) segments = replaceSegments(segments, f.at, f.instances[f.chosen].segments);
+    this.apart = this.functions.filter(f => f.chosen >= 0);
+    for (const f of this.apart) if (f.instances[f.chosen].segments) segments = replaceSegments(segments, f.at, f.instances[f.chosen].segments);
     this.spans.setSegments(segments);
     this.update();
   }
 
   branchesAt(line) {
     const all = this.byLine.get(line)?.branches ?? [];
-    const fn = this.functions.find(f => f.chosen >= 0 && f.instances[f.chosen].branches && line >= f.at[0] && line <= f.at[2]);
+    const fn = this.apart.find(f => f.instances[f.chosen].branches && line >= f.at[0] && line <= f.at[2]);
     return fn ? fn.instances[fn.chosen].branches.filter(b => b[0] === line) : all;
   }
 
@@ -144,14 +146,10 @@ class FileModel {
     return isPartial ? "partial" : "covered";
   }
 
-  functionAt(line, column = Infinity) {
-    let found = null;
-    for (const f of this.functions) {
-      const [l, c, endLine, endColumn] = f.at;
-      const isIn = (line > l || line === l && column >= c) && (line < endLine || line === endLine && (column < endColumn || column === Infinity));
-      if (isIn && (!found || l >= found.at[0])) found = f;
-    }
-    return found;
+  // The innermost one; they are in the order of their beginnings.
+  functionAt(line, column) {
+    const isIn = ([l, c, endLine, endColumn]) => (line > l || line === l && column >= c) && (line < endLine || line === endLine && column < endColumn);
+    return this.functions.findLast(f => f.at[0] <= line && isIn(f.at)) ?? null;
   }
 
   // rustc has regions of one character, for ways that have no text: around an if without else it is the closing brace, out of

@@ -105,6 +105,7 @@ class App {
     const root = document.documentElement, isDark = theme === "dark" || theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = theme;
     root.toggleAttribute("data-dark", isDark);
+    colors.clear();
     element("theme").textContent = { auto: "Auto", light: "Light", dark: "Dark" }[theme];
     element("theme").title = "Colours: light, dark, or as the system has it";
     this.view?.drawStrip();
@@ -140,7 +141,7 @@ class App {
     on("apart", () => this.view.setApart(!this.view.apart));
     on("functions-button", () => this.toggleFunctions());
     element("order").addEventListener("change", () => this.view.functions.fill());
-    element("goto").addEventListener("close", () => { if (element("line").value) this.go(this.view.path, Number(element("line").value)); });
+    element("goto").addEventListener("submit", () => { if (element("line").value) this.go(this.view.path, Number(element("line").value)); });
     window.addEventListener("hashchange", () => this.route());
     window.addEventListener("beforeprint", () => { if (this.isFile && this.view.model.count <= 20000) this.view.code.fillAll(); });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.applyTheme(this.theme));

@@ -62,7 +62,7 @@ class Spans {
     this.starts = [0];
     for (let at = this.text.indexOf("\n"); at >= 0; at = this.text.indexOf("\n", at + 1)) this.starts.push(at + 1);
     if (this.text.endsWith("\n")) this.starts.pop(); // a line that nobody wrote
-    this.tokens = tokenize(this.text, languageOf(path));
+    this.tokenizer = new Tokenizer(this.text, languageOf(path));
     this.setSegments(segments);
   }
 
@@ -136,28 +136,18 @@ class Spans {
   // Parts of a line in which nothing changes: { text, token, segment }. Their texts are the text of the line.
   pieces(number) {
     const text = this.line(number), offset = this.starts[number - this.first] ?? 0, pieces = [];
-    let token = this.firstToken(offset);
+    const tokens = this.tokenizer.until(offset + text.length);
+    let token = firstToken(tokens, offset);
     for (const { from, to, segment } of this.regions(number)) {
       for (let at = from; at < to;) {
-        while (token < this.tokens.length && this.tokens[token + 1] <= offset + at) token += 3;
-        const begin = (this.tokens[token] ?? Infinity) - offset, isIn = begin <= at;
-        const end = Math.min(to, isIn ? this.tokens[token + 1] - offset : begin);
-        pieces.push({ text: text.slice(at, end), token: isIn ? tokenKinds[this.tokens[token + 2]] : "", segment });
+        while (token < tokens.length && tokens[token + 1] <= offset + at) token += 3;
+        const begin = (tokens[token] ?? Infinity) - offset, isIn = begin <= at;
+        const end = Math.min(to, isIn ? tokens[token + 1] - offset : begin);
+        pieces.push({ text: text.slice(at, end), token: isIn ? tokenKinds[tokens[token + 2]] : "", segment });
         at = end;
       }
     }
     return pieces;
-  }
-
-  // Index of the first token that ends behind an offset.
-  firstToken(offset) {
-    let low = 0, high = this.tokens.length / 3;
-    while (low < high) {
-      const middle = low + high >> 1;
-      if (this.tokens[middle * 3 + 1] <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return low * 3;
   }
 
   // Stretches that did not run, with all that is nested in them; what is between them may be no code: closing braces, but no empty line.
@@ -185,4 +175,15 @@ class Spans {
     while (this.count && line > this.first && !this.line(line).slice(0, column - 1).trim()) column = this.line(--line).length + 1;
     return { endLine: line, endColumn: column };
   }
+}
+
+// Index of the first token that ends behind an offset.
+function firstToken(tokens, offset) {
+  let low = 0, high = tokens.length / 3;
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (tokens[middle * 3 + 1] <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low * 3;
 }

@@ -30,28 +30,44 @@ function languageOf(path) { return Object.values(languages).find(language => lan
 const tokenKinds = ["comment", "string", "number", "keyword", "type", "macro", "meta"];
 const mostHighlighted = 4 << 20;
 
-function tokenize(text, language) {
-  const tokens = [];
-  if (!language || text.length > mostHighlighted) return tokens;
-  const { start, words } = language;
-  start.lastIndex = 0;
-  for (let match; (match = start.exec(text));) {
-    const { groups } = match, begin = match.index;
-    let end = begin + match[0].length, kind;
-    if (groups.comment) kind = "comment";
-    else if (groups.block) [kind, end] = ["comment", endOfComment(text, end, language.nested)];
-    else if (groups.raw) [kind, end] = ["string", endOfRaw(text, end, groups.hashes, language)];
-    else if (groups.string) [kind, end] = ["string", endOfString(text, end, language.multiline)];
-    else if (groups.char) kind = "string";
-    else if (groups.lifetime) kind = "type";
-    else if (groups.meta) kind = "meta";
-    else if (groups.number) kind = "number";
-    else if (groups.macro) kind = "macro";
-    else kind = words.get(match[0]);
-    if (kind) tokens.push(begin, end, tokenKinds.indexOf(kind));
-    start.lastIndex = end;
+function tokenize(text, language) { return new Tokenizer(text, language).until(text.length); }
+
+// Goes as far as it is asked to: of a long file mostly the beginning is looked at.
+class Tokenizer {
+  constructor(text, language) {
+    Object.assign(this, { text, language, tokens: [] });
+    this.at = language && text.length <= mostHighlighted ? 0 : Infinity;
   }
-  return tokens;
+
+  // All tokens that begin before an offset, and perhaps more.
+  until(offset) {
+    while (this.at < offset) this.next();
+    return this.tokens;
+  }
+
+  next() {
+    const { text, language } = this, { start } = language;
+    start.lastIndex = this.at;
+    const match = start.exec(text);
+    if (!match) {
+      this.at = Infinity;
+      return;
+    }
+    const [kind, end] = kindOf(text, match, match.index + match[0].length, language);
+    if (kind) this.tokens.push(match.index, end, tokenKinds.indexOf(kind));
+    this.at = end;
+  }
+}
+
+function kindOf(text, { 0: word, groups }, end, language) {
+  if (groups.word) return [language.words.get(word), end];
+  if (groups.comment) return ["comment", end];
+  if (groups.block) return ["comment", endOfComment(text, end, language.nested)];
+  if (groups.raw) return ["string", endOfRaw(text, end, groups.hashes, language)];
+  if (groups.string) return ["string", endOfString(text, end, language.multiline)];
+  if (groups.char) return ["string", end];
+  if (groups.lifetime) return ["type", end];
+  return [groups.meta ? "meta" : groups.number ? "number" : "macro", end];
 }
 
 function endOfComment(text, at, nested) {
