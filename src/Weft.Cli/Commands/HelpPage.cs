@@ -125,7 +125,7 @@ internal static class HelpPage
         ]),
         ["weft coverage html"] = ("Examples",
         [
-            ("weft coverage html ./prog --open", "all runs in weft-out/coverage, in a browser"),
+            ("weft coverage html --open", "all runs in weft-out/coverage, in a browser"),
             ("weft coverage html ./prog lib/*.so --profile runs/ -o report/", "a program and its libraries, into report/coverage.html"),
             ("weft coverage html ./prog --ignore-filename-regex '^/usr/'", "without system headers"),
         ]),

@@ -15,7 +15,10 @@ namespace Weft.Cli.Commands.Coverage;
 /// <param name="Files">Those of its files that are wanted.</param>
 /// <param name="Sources">To show text.</param>
 /// <param name="Root">The folder that most paths are relative to.</param>
-internal sealed record CoverageInput(CoverageData Data, IReadOnlyList<string> Files, SourceTexts Sources, string Root)
+/// <param name="Binaries">What it is the coverage of.</param>
+/// <param name="Profiles">How many were added up.</param>
+/// <param name="Remarks">What is not as it should be; said on stderr already.</param>
+internal sealed record CoverageInput(CoverageData Data, IReadOnlyList<string> Files, SourceTexts Sources, string Root, IReadOnlyList<string> Binaries, int Profiles, IReadOnlyList<string> Remarks)
 {
     public string Name(string file) => SourcePaths.Relative(Root, file);
 }
@@ -57,19 +60,20 @@ internal sealed class CoverageArguments
     /// <param name="programs">Given for these profiles alone.</param>
     public CoverageInput Of(ParseResult parsed, IReadOnlyList<string> inputs, IReadOnlyList<string> programs)
     {
-        var profile = ProfileInputs.Merge(inputs, parsed.GetValue(fail)).Profile;
+        var merged = ProfileInputs.Merge(inputs, parsed.GetValue(fail));
         List<string> named = [.. binaries == null ? [] : parsed.GetValue(binaries) ?? [], .. parsed.GetValue(objects) ?? [], .. programs];
-        var files = named.Count > 0 ? named : Counted(profile);
-        var data = CoverageData.Load(files, profile, Demangler.Demangle);
-        Warn(data);
+        var files = named.Count > 0 ? named : Counted(merged.Profile);
+        var data = CoverageData.Load(files, merged.Profile, Demangler.Demangle);
+        var remarks = Remarks(data);
         var sources = new SourceTexts();
         var wanted = Wanted(parsed, data.Files);
-        foreach (var problem in SourceProblems.Of(wanted, data, sources, files.Max(File.GetLastWriteTimeUtc))) Terminal.Warning(problem);
+        remarks.AddRange(SourceProblems.Of(wanted, data, sources, files.Max(File.GetLastWriteTimeUtc)));
         var exclusion = Exclusion.Find(wanted, sources);
-        foreach (var problem in exclusion.Problems) Terminal.Warning(problem);
+        remarks.AddRange(exclusion.Problems);
+        foreach (var remark in remarks) Terminal.Warning(remark);
         data = exclusion.Apply(data);
         wanted = wanted.Intersect(data.Files).ToList();
-        return new CoverageInput(data, wanted, sources, SourcePaths.Root(wanted, Directory.GetCurrentDirectory()));
+        return new CoverageInput(data, wanted, sources, SourcePaths.Root(wanted, Directory.GetCurrentDirectory()), files, merged.Read, remarks);
     }
 
     /// <summary>The programs that the profiles name.</summary>
@@ -93,11 +97,11 @@ internal sealed class CoverageArguments
         return files.Where(file => !unwanted.Exists(r => r.IsMatch(file) || (file.Contains("/../") && r.IsMatch(Path.GetFullPath(file))))).ToList();
     }
 
-    private static void Warn(CoverageData data)
+    private static List<string> Remarks(CoverageData data)
     {
-        if (data.Mismatches is not [var first, ..]) return;
+        if (data.Mismatches is not [var first, ..]) return [];
         var others = data.Mismatches.Count == 1 ? "" : data.Mismatches.Count == 2 ? " and another" : $" and {data.Mismatches.Count - 1} others";
-        Terminal.Warning($"the profile has counts of another build of '{Demangler.Demangle(first.Name)}'{others}: left out");
+        return [$"the profile has counts of another build of '{Demangler.Demangle(first.Name)}'{others}: left out"];
     }
 
     // What needs backtracking could take for ever; LLVM's expressions, those of POSIX, do not.

@@ -1,6 +1,6 @@
 using System.Text;
-using Weft.Core;
 using Weft.Cli.Commands.Tracing;
+using Weft.Core;
 using Weft.Coverage.Export;
 using Weft.Coverage.Model;
 
