@@ -132,6 +132,18 @@ public sealed class CoverageRuntimeTests(CoverageRuntimeTests.Counting counting)
         Assert.Empty(Profiles);
     }
 
+    [TheoryNeeds("cargo")]
+    [InlineData("--test", "coverage")]
+    [InlineData("--release", "--test", "coverage")]
+    [InlineData("--doc", "coverage")]
+    public void The_tests_of_the_crate_pass_when_they_are_woven(params string[] options)
+    {
+        var outcome = Harness.RunWeft(["cargo", "test", "--offline", "--manifest-path", Path.Combine(Harness.Root, "crates/weft/Cargo.toml"), "--target-dir", Harness.Path("target"), "--with", "coverage", .. options]);
+        Assert.True(outcome.ExitCode == 0, outcome.ToString());
+        Assert.Contains(options[^2] == "--doc" ? "test result: ok. 1 passed" : "test result: ok. 2 passed", outcome.Output, StringComparison.Ordinal);
+        Assert.NotEmpty(Profiles);
+    }
+
     [Needs("clang-22", "llvm-profdata-22")]
     public void Processes_at_once_add_up_in_a_pool_of_files()
     {

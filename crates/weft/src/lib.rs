@@ -12,6 +12,7 @@
 // What the text mentions is only there with it.
 #![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links))]
 
+pub mod coverage;
 pub mod interrupts;
 pub mod metering;
 pub mod tracing;
