@@ -9,7 +9,7 @@ namespace Weft.Coverage;
 /// become marks, which inlining may copy but nothing may drop; after it, each mark becomes an addition to the counters of
 /// the thread it runs on, and counters of loops that nothing leaves sideways gather in registers.
 /// <code>
-/// atomicrmw add ptr @__profc_f, i64 1         call void @weft.coverage.count(ptr @__profc_f, i64 1)
+/// atomicrmw add ptr @__profc_f, i64 1         a mark: @__profc_f, 1 (see Marks)
 ///                                       ==>                          ...
 ///                                             %shift = the distance from the counters to this thread's own
 ///                                             add i64 1 to memory at @__profc_f + %shift

@@ -3,9 +3,14 @@ using Weft.Llvm;
 namespace Weft.Coverage.Weaving;
 
 /// <summary>
-/// Marks: calls of a function without a body, <c>weft.coverage.count(counter, amount)</c>. To the optimiser a mark has an
-/// effect that nothing else can see, so it is never dropped, merged with another or run speculatively; loads and stores of
-/// the program move past it freely; and a function that is copied into its caller takes its marks along.
+/// Marks say "this counter grows by so much here":
+/// <code>
+/// call void @llvm.var.annotation(ptr %counter, ptr null, ptr null, i32 1, ptr null)     a constant amount
+/// call void @weft.coverage.count(ptr %counter, i64 %amount)                             any amount
+/// </code>
+/// To the optimiser both have an effect that nothing else can see, so a mark is never dropped, merged with another or run
+/// speculatively; loads and stores of the program move past it freely; and a function that is copied into its caller takes
+/// its marks along. The first form costs nothing in the eyes of the inliner.
 /// </summary>
 internal sealed class Marks
 {

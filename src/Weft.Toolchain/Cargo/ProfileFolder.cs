@@ -31,17 +31,29 @@ internal sealed class ProfileFolder
         var wanted = weaving.Instruments.Select(i => i.ProfileFolder).OfType<string>().ToList();
         if (wanted.Count == 0) return null;
         var noClean = new FlagReader(rest).TakeSwitch("--no-clean");
-        if (!rest.Any(Running.Contains) || Terminal.IsSet(Variable) || Terminal.IsSet("LLVM_PROFILE_FILE")) return null;
+        var subcommand = rest.FirstOrDefault(a => !a.StartsWith('-'));
+        if (subcommand == null || !Running.Contains(subcommand) || Terminal.IsSet(Variable) || Terminal.IsSet("LLVM_PROFILE_FILE")) return null;
         return new ProfileFolder(Path.GetFullPath("weft-out"), wanted, noClean);
     }
 
     /// <summary>Removes old profiles, unless they are to be kept, and returns the folder.</summary>
+    /// <exception cref="WeftException">One cannot be removed.</exception>
     public string Prepare()
     {
         if (!keeps)
-            foreach (var folder in subfolders.Select(s => Path.Combine(path, s)).Where(Directory.Exists))
-                foreach (var file in Directory.GetFiles(folder, "*.profraw*"))
-                    File.Delete(file);
+            foreach (var folder in subfolders.Select(s => Path.Combine(path, s)).Where(Directory.Exists)) Clean(folder);
         return path;
+    }
+
+    private static void Clean(string folder)
+    {
+        try
+        {
+            foreach (var file in Directory.GetFiles(folder, "*.profraw*")) File.Delete(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new WeftException($"cannot remove the profiles of earlier runs: {e.Message}", $"remove '{folder}' yourself, or keep them with --no-clean", ExitCode.Failure, e);
+        }
     }
 }
