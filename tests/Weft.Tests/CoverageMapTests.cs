@@ -106,5 +106,23 @@ public sealed class CoverageMapTests : IDisposable
         Assert.True(evaluator.TryEvaluate(Counter.Zero, out value) && value == 0);
     }
 
+    [Theory]
+    [InlineData("c 22")]
+    [InlineData("c 19")]
+    [InlineData("c++ 22")]
+    [InlineData("decisions 22")]
+    [InlineData("rust")]
+    public void Records_written_anew_are_the_compilers_byte_for_byte(string sample)
+    {
+        using var map = CoverageMapFile.Read(CoveragePrograms.Get(sample).Binaries[0]);
+        Assert.NotEmpty(map.Records);
+        foreach (var record in map.Records)
+        {
+            var function = map.Decode(record);
+            int[] files = [.. function.Files.Select(f => Array.IndexOf(record.SourceFiles, f))];
+            Assert.Equal(Convert.ToHexString(record.Encoded.Span), Convert.ToHexString(RegionEncoder.Encode(files, function.Expressions, function.Regions)));
+        }
+    }
+
     private static IEnumerable<string> Names(IReadOnlyList<string> binaries) => CoverageData.Load(binaries, new Profile()).Functions.Select(f => f.Name).Order(StringComparer.Ordinal);
 }

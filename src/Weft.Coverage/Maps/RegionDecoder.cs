@@ -22,12 +22,12 @@ internal ref struct RegionDecoder
     [ThreadStatic]
     private static List<MappedRegion>? reused;
 
-    private RegionDecoder(MapRecord record, out string[] files)
+    private RegionDecoder(ReadOnlySpan<byte> encoded, int mostFiles, out int[] files)
     {
-        reader = new ByteReader(record.Encoded.Span);
+        reader = new ByteReader(encoded);
         fileCount = reader.Count(What);
-        files = new string[fileCount];
-        for (var i = 0; i < fileCount; i++) files[i] = record.SourceFiles[reader.Leb(What, record.SourceFiles.Length - 1)];
+        files = new int[fileCount];
+        for (var i = 0; i < fileCount; i++) files[i] = reader.Leb(What, mostFiles - 1);
         expressions = new CounterExpression[reader.Count(What)];
         regions = reused ??= [];
         regions.Clear();
@@ -36,13 +36,21 @@ internal ref struct RegionDecoder
     /// <exception cref="DamageException">It is damaged.</exception>
     public static MappedFunction Decode(MapRecord record)
     {
-        var decoder = new RegionDecoder(record, out var files);
+        var (files, expressions, regions) = Decode(record.Encoded.Span, record.SourceFiles.Length);
+        return new MappedFunction(record.NameHash, record.StructuralHash, [.. files.Select(f => record.SourceFiles[f])], expressions, regions);
+    }
+
+    /// <summary>The record as it stands: the function's files are indexes into its compilation's list.</summary>
+    /// <exception cref="DamageException">It is damaged.</exception>
+    public static (int[] Files, CounterExpression[] Expressions, MappedRegion[] Regions) Decode(ReadOnlySpan<byte> encoded, int mostFiles)
+    {
+        var decoder = new RegionDecoder(encoded, mostFiles, out var files);
         decoder.ReadExpressions();
         for (var file = 0; file < files.Length; file++) decoder.ReadRegions(file);
         if (decoder.regions.Count == 0) throw new DamageException("a function has no regions");
         var decoded = decoder.regions.ToArray();
         ExpansionCounts.Set(decoded, files.Length);
-        return new MappedFunction(record.NameHash, record.StructuralHash, files, decoder.expressions, decoded);
+        return (files, decoder.expressions, decoded);
     }
 
     private void ReadExpressions()
