@@ -1,9 +1,9 @@
 using Weft.Llvm;
 
-namespace Weft.Interrupts;
+namespace Weft.Core.Flow;
 
 /// <summary>Puts blocks on edges. Phis cannot be told another block through LLVM-C, so they are made anew.</summary>
-internal sealed class FlowEditor(LlvmContext context, Builder builder)
+public sealed class FlowEditor(LlvmContext context, Builder builder)
 {
     /// <summary>
     /// A block before <paramref name="header"/> that all edges go through but those from blocks that stay. Its phis, one
