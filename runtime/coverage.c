@@ -54,6 +54,7 @@ SECTION(__llvm_prf_cnts)
 SECTION(__llvm_prf_bits)
 SECTION(__llvm_prf_names)
 SECTION(weft_coverage_atomic)
+SECTION(weft_coverage_binary)
 
 /// Distance to the counters that threads share, in a module woven with --coverage-counters atomic.
 WEFT_WEAK __attribute__((visibility("hidden"))) char *__weft_coverage_shared;
@@ -187,6 +188,7 @@ static struct unit *enter_unit(void)
     struct unit *unit = &process->tables->units[process->unit_count];
     memset(unit, 0, sizeof *unit);
     read_sections(unit);
+    unit->is_binary = __start_weft_coverage_binary != NULL;
     unit->signature = signature_of(unit);
     dl_iterate_phdr(visit_module, unit);
     struct unit *back = come_back(unit);
@@ -294,6 +296,14 @@ WEFT_WEAK __attribute__((visibility("hidden"))) char *weft_coverage_thread_start
 
 // ---- Fork ----
 
+/// Puts counters of all threads into the file; also where code sets the module's own.
+static void keep_shared(struct mirror *mirror)
+{
+    weft_coverage_keep(mirror);
+    if (mirror->unit->is_binary)
+        weft_coverage_map_own(mirror);
+}
+
 static void before_fork(void)
 {
     sigset_t mask;
@@ -320,7 +330,7 @@ static void after_fork_in_child(void)
         pid_t thread = weft_thread_id();
         WEFT_EACH_MIRROR(mirror) {
             if (mirror->owner == EVERYBODY) {
-                weft_coverage_keep(mirror); // nothing will come this way again
+                keep_shared(mirror); // nothing will come this way again
                 continue;
             }
             mirror->owner = mirror->owner == parent ? thread : 0;
@@ -342,13 +352,14 @@ WEFT_WEAK __attribute__((used)) void weft_coverage_install_hooks(void)
 
 // ---- Start and end of a module ----
 
+/// Counters that no thread has to itself.
 static void share_counters(struct unit *unit)
 {
     struct mirror *mirror = new_mirror(unit);
     if (!mirror)
         return;
     mirror->owner = EVERYBODY;
-    weft_coverage_keep(mirror);
+    keep_shared(mirror);
     __weft_coverage_shared = (char *)(mirror->image + unit->counters_at - (uintptr_t)unit->counters);
 }
 
@@ -359,7 +370,7 @@ __attribute__((constructor(101))) static void module_starts(void)
         return;
     if (!own_unit)
         own_unit = enter_unit();
-    if (own_unit && __start_weft_coverage_atomic && !__weft_coverage_shared)
+    if (own_unit && (__start_weft_coverage_atomic || __start_weft_coverage_binary) && !__weft_coverage_shared)
         share_counters(own_unit);
     weft_coverage_leave(&mask);
     ensure_hooks();
@@ -418,6 +429,7 @@ static void leave_unit(struct unit *unit)
         mirror->owner = 0;
     }
     unit->gone = 1;
+    unit->mapped = 0;
     if (--unit->file->users == 0)
         weft_coverage_finish(unit->file);
 }

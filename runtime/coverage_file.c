@@ -35,16 +35,6 @@ static void complain(const char *text, const char *path, int error)
     process->complained = 1;
 }
 
-static uint64_t page_size(void)
-{
-    return (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static uint64_t whole_pages(uint64_t size)
-{
-    return (size + page_size() - 1) & ~(page_size() - 1);
-}
-
 // ---- Names ----
 
 struct text {
@@ -257,7 +247,7 @@ static int open_live(struct profile_file *file)
     } else if (!file->exists) {
         if (status.st_size > 0 && !is_ours(descriptor))
             status.st_size = ftruncate(descriptor, 0) == 0 ? 0 : status.st_size;
-        file->size = whole_pages((uint64_t)status.st_size);
+        file->size = weft_whole_pages((uint64_t)status.st_size);
         file->exists = 1;
     }
     if (file->error && descriptor >= 0)
@@ -291,7 +281,7 @@ static uint32_t kept_mirrors(const struct unit *unit)
 /// Written, not only made longer: the space is then there, and no page can fail to be written for lack of it.
 static int append(struct profile_file *file, int descriptor, struct mirror *mirror)
 {
-    uint64_t size = whole_pages(mirror->unit->image_size);
+    uint64_t size = weft_whole_pages(mirror->unit->image_size);
     int error = write_all(descriptor, mirror->image, size, file->size);
     if (!error && mmap(mirror->image, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, (off_t)file->size) == MAP_FAILED)
         error = errno;
@@ -323,10 +313,34 @@ WEFT_WEAK void weft_coverage_keep(struct mirror *mirror)
         complain("cannot write '", file->live, file->error);
 }
 
+WEFT_WEAK void weft_coverage_map_own(struct mirror *mirror)
+{
+    struct unit *unit = mirror->unit;
+    uint64_t size = unit->counters_size & ~(weft_page_size() - 1);
+    if (mirror->offset == NOWHERE || !size || (uintptr_t)unit->counters % weft_page_size() != 0)
+        return;
+    uint64_t *counters = (uint64_t *)(mirror->image + unit->counters_at);
+    for (uint64_t i = 0; i < size / sizeof *counters; i++)
+        counters[i] |= ((const uint64_t *)unit->counters)[i]; // set before the runtime was there
+    int descriptor = open_live(unit->file);
+    if (descriptor < 0)
+        return;
+    if (mmap((char *)unit->counters, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, (off_t)(mirror->offset + unit->counters_at)) != MAP_FAILED)
+        unit->mapped = size;
+    close(descriptor);
+}
+
+WEFT_WEAK void weft_coverage_unmap_own(struct unit *unit)
+{
+    if (unit->mapped)
+        mmap((char *)unit->counters, unit->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    unit->mapped = 0;
+}
+
 static struct mirror *last_in(const struct profile_file *file)
 {
     WEFT_EACH_MIRROR(mirror)
-        if (mirror->unit->file == file && mirror->offset != NOWHERE && mirror->offset + whole_pages(mirror->unit->image_size) == file->size)
+        if (mirror->unit->file == file && mirror->offset != NOWHERE && mirror->offset + weft_whole_pages(mirror->unit->image_size) == file->size)
             return mirror;
     return NULL;
 }
@@ -344,7 +358,7 @@ static int is_empty(const struct mirror *mirror)
 /// The mirror stays usable and where it is, in memory and empty.
 static int let_go(struct mirror *mirror)
 {
-    uint64_t size = whole_pages(mirror->unit->image_size);
+    uint64_t size = weft_whole_pages(mirror->unit->image_size);
     char *copy = weft_reserve(size);
     if (!copy)
         return ENOMEM;
@@ -418,11 +432,11 @@ static int add_to_pool(const struct profile_file *file, int descriptor, char *co
             weft_coverage_add(unit, content + at, mirror->image);
             return 0;
         }
-        at += unit ? whole_pages(unit->image_size) : page_size();
+        at += unit ? weft_whole_pages(unit->image_size) : weft_page_size();
     }
-    uint64_t at = whole_pages(*end);
-    *end = at + whole_pages(mirror->unit->image_size);
-    return write_all(descriptor, mirror->image, whole_pages(mirror->unit->image_size), at);
+    uint64_t at = weft_whole_pages(*end);
+    *end = at + weft_whole_pages(mirror->unit->image_size);
+    return write_all(descriptor, mirror->image, weft_whole_pages(mirror->unit->image_size), at);
 }
 
 static int pour_into_pool(struct profile_file *file)
@@ -471,6 +485,8 @@ static const struct unit *first_user(const struct profile_file *file)
 
 WEFT_WEAK void weft_coverage_forget_files(void)
 {
+    for (uint32_t i = 0; i < process->unit_count; i++)
+        weft_coverage_unmap_own(&process->tables->units[i]);
     WEFT_EACH_MIRROR(mirror)
         if (mirror->offset != NOWHERE)
             let_go(mirror);

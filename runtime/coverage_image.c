@@ -41,6 +41,8 @@ static uint64_t padding(uint64_t size)
 WEFT_WEAK void weft_coverage_lay_out(struct unit *unit)
 {
     unit->counters_at = sizeof(struct header) + unit->ids_size + unit->data_size;
+    if (unit->is_binary) // so that they can be mapped
+        unit->counters_at = weft_whole_pages(unit->counters_at);
     unit->bits_at = unit->counters_at + unit->counters_size;
     uint64_t names_at = unit->bits_at + unit->bits_size + padding(unit->bits_size);
     unit->image_size = names_at + unit->names_size + padding(unit->names_size);
@@ -53,6 +55,7 @@ WEFT_WEAK void weft_coverage_fill(const struct unit *unit, char *image)
         .version = VERSION,
         .ids_size = unit->ids_size,
         .data_count = unit->data_size / sizeof(struct record),
+        .before_counters = unit->counters_at - sizeof header - unit->ids_size - unit->data_size,
         .counter_count = unit->counters_size / sizeof(uint64_t),
         .bitmap_size = unit->bits_size,
         .after_bitmap = padding(unit->bits_size),
@@ -93,7 +96,7 @@ WEFT_WEAK void weft_coverage_add(const struct unit *unit, char *to, const char *
 
 WEFT_WEAK void weft_coverage_add_own(const struct unit *unit, char *to)
 {
-    add_counters((uint64_t *)(to + unit->counters_at), (const uint64_t *)unit->counters, unit->counters_size);
+    add_counters((uint64_t *)(to + unit->counters_at + unit->mapped), (const uint64_t *)(unit->counters + unit->mapped), unit->counters_size - unit->mapped);
     add_bits(to + unit->bits_at, unit->bits, unit->bits_size);
 }
 

@@ -9,10 +9,21 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #define UNITS 1024u
 #define MIRRORS 65536u
 #define NOWHERE UINT64_MAX
+
+static inline uint64_t weft_page_size(void)
+{
+    return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static inline uint64_t weft_whole_pages(uint64_t size)
+{
+    return (size + weft_page_size() - 1) & ~(weft_page_size() - 1);
+}
 
 /// Where a thread counts for one module: distances from the module's own counters and bitmaps to the thread's. Read by
 /// woven code (src/Weft.Coverage/Weaving/probes.ll).
@@ -39,6 +50,8 @@ struct unit {
     uint64_t counters_at, bits_at, image_size; ///< in a profile
     uint64_t signature;
     int gone; ///< the module has left; it may come back
+    int is_binary;   ///< some of its code sets the module's own counters (--coverage-counters binary)
+    uint64_t mapped; ///< bytes of the module's own counters in whose place a mirror's are mapped
     struct profile_file *file;
     struct mirror *mirrors;
     char ids[PATH_MAX + 128]; ///< the profile's binary ids: the linker's, and "weft:" with the module's path
@@ -96,7 +109,7 @@ void weft_coverage_fill(const struct unit *unit, char *image);
 /// Adds what `from` counted to `to`, both images of the unit; counters stop at 2^64-1.
 void weft_coverage_add(const struct unit *unit, char *to, const char *from);
 
-/// The same from the module's own counters.
+/// The same from the module's own counters, where they are not a mirror's.
 void weft_coverage_add_own(const struct unit *unit, char *to);
 
 /// Sets counters and bitmap of an image to zero. Touches no page that is zero.
@@ -112,6 +125,12 @@ struct profile_file *weft_coverage_file_for(const struct unit *unit);
 
 /// Puts the mirror's image into its unit's file and maps the file in its place. Leaves it in memory if that fails.
 void weft_coverage_keep(struct mirror *mirror);
+
+/// Maps the counters of a mirror that is in the file in place of the module's own, page by page as far as they go.
+void weft_coverage_map_own(struct mirror *mirror);
+
+/// The module's own counters become its own again, and zero.
+void weft_coverage_unmap_own(struct unit *unit);
 
 /// Cuts profiles off the file's end that nobody uses and that hold nothing.
 void weft_coverage_shrink(struct profile_file *file);

@@ -52,6 +52,9 @@ public interface IInstrument
     /// <summary>Folder below WEFT_OUT that its profiles go to, if runs of one cargo command make a whole; or null.</summary>
     string? ProfileFolder => null;
 
+    /// <summary>A source of the runtime whose object is linked both before and behind everything else; or null.</summary>
+    string? RuntimeBounds(InstrumentSettings settings) => null;
+
     /// <summary>Weaves the instrument into a module. Must leave a module that passes LLVM's verifier, and be a pure function of its inputs.</summary>
     void Weave(Module module, WeaveContext context);
 

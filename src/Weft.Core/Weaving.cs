@@ -47,6 +47,9 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     /// <summary>What rustc is told for all instruments.</summary>
     public IEnumerable<string> RustcFlags(string crate, bool isMember) => Instruments.SelectMany(i => i.RustcFlags(SettingsOf(i), crate, isMember));
 
+    /// <summary>Sources of the runtime whose objects go around all others.</summary>
+    public IEnumerable<string> RuntimeBounds => Instruments.Select(i => i.RuntimeBounds(SettingsOf(i))).OfType<string>();
+
     /// <summary>What the instruments have to do to the object file of a woven module.</summary>
     public bool Finish(byte[] objectFile) => Instruments.Aggregate(false, (changed, instrument) => instrument.Finish(objectFile) | changed);
 

@@ -1,5 +1,6 @@
 using Weft.Core;
 using Weft.Coverage.Weaving;
+using Weft.Coverage.Weaving.Binary;
 using Weft.Llvm;
 
 namespace Weft.Coverage;
@@ -19,7 +20,7 @@ namespace Weft.Coverage;
 /// </summary>
 public sealed class CoverageInstrument : IInstrument
 {
-    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Mcdc = "mcdc", Crates = "crates", Workspace = "workspace", All = "all", Off = "off", On = "on";
+    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Binary = "binary", Mcdc = "mcdc", Crates = "crates", Workspace = "workspace", All = "all", Off = "off", On = "on";
 
     public string Name => "coverage";
 
@@ -27,7 +28,7 @@ public sealed class CoverageInstrument : IInstrument
 
     public IReadOnlyList<InstrumentOption> Options { get; } =
     [
-        new(Counters, Exact, [Exact, Atomic], "exact: counters of each thread's own; atomic: one set for all threads"),
+        new(Counters, Exact, [Exact, Atomic, Binary], "exact: counters of each thread's own; atomic: one set for all threads; binary: only whether"),
         new(Crates, Workspace, [], "Rust crates to count: workspace, all, or names with commas between them"),
         new(Mcdc, Off, [Off, On], "on: modified condition/decision coverage, where the front end has it (clang)"),
     ];
@@ -50,11 +51,14 @@ public sealed class CoverageInstrument : IInstrument
 
     public string ProfileFolder => "coverage";
 
+    public string? RuntimeBounds(InstrumentSettings settings) => settings.Option(Counters) == Binary ? "bounds_coverage.S" : null;
+
     public void Weave(Module module, WeaveContext context)
     {
         if (!FrontEndCounters.ArePresent(module)) return;
         FrontEndCounters.ToMarks(module);
-        if (context.Optimised) module.RunPasses(Marks.Simplification, machine: null, default);
+        if (context.Option(Counters) == Binary) BinaryCounters.Rewrite(module);
+        if (context.Optimised) Simplification.Run(module);
         MarkLowering.Run(module, context.Option(Counters) == Atomic, promotes: context.Optimised);
     }
 }

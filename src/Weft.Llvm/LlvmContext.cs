@@ -44,10 +44,22 @@ public sealed unsafe class LlvmContext : IDisposable
         fixed (Value* first = values) return new(Native.LLVMConstStructInContext(Handle, (nint*)first, (uint)values.Length, 0));
     }
 
+    public Value ConstPackedStruct(params ReadOnlySpan<Value> values)
+    {
+        fixed (Value* first = values) return new(Native.LLVMConstStructInContext(Handle, (nint*)first, (uint)values.Length, 1));
+    }
+
     [System.Diagnostics.CodeAnalysis.SuppressMessage("Performance", "CA1822:Mark members as static", Justification = "as the other constants")]
     public Value ConstArray(LlvmType element, ReadOnlySpan<Value> values)
     {
         fixed (Value* first = values) return new(Native.LLVMConstArray2(element.Handle, (nint*)first, (ulong)values.Length));
+    }
+
+    /// <summary>An address some bytes into a variable.</summary>
+    public Value ConstAdvance(Value address, ulong bytes)
+    {
+        var offset = Int(64).Const(bytes);
+        return new(Native.LLVMConstInBoundsGEP2(Int(8).Handle, address.Handle, (nint*)&offset, 1));
     }
 
     /// <summary>A NUL-terminated byte array.</summary>

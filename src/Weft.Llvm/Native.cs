@@ -74,6 +74,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMConstInt(nint type, ulong value, int signExtend);
     [LibraryImport(Library)] internal static partial nint LLVMConstNull(nint type);
     [LibraryImport(Library)] internal static partial nint LLVMConstPtrToInt(nint pointer, nint type);
+    [LibraryImport(Library)] internal static partial nint LLVMConstInBoundsGEP2(nint type, nint address, nint* indices, uint count);
     [LibraryImport(Library)] internal static partial nint LLVMConstStructInContext(nint context, nint* values, uint count, int packed);
     [LibraryImport(Library)] internal static partial nint LLVMConstArray2(nint element, nint* values, ulong count);
     [LibraryImport(Library)] internal static partial void LLVMDeleteGlobal(nint variable);
@@ -107,9 +108,11 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMMetadataAsValue(nint context, nint metadata);
 
     // Globals
+    [LibraryImport(Library)] internal static partial void LLVMSetValueName2(nint value, byte* name, nuint length);
     [LibraryImport(Library)] internal static partial int LLVMIsDeclaration(nint global);
     [LibraryImport(Library)] internal static partial int LLVMGetLinkage(nint global);
     [LibraryImport(Library)] internal static partial void LLVMSetLinkage(nint global, int linkage);
+    [LibraryImport(Library)] internal static partial int LLVMGetVisibility(nint global);
     [LibraryImport(Library)] internal static partial void LLVMSetVisibility(nint global, int visibility);
     [LibraryImport(Library)] internal static partial byte* LLVMGetSection(nint global);
     [LibraryImport(Library)] internal static partial void LLVMSetSection(nint global, byte* section);
@@ -120,6 +123,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMGetGlobalParent(nint global);
     [LibraryImport(Library)] internal static partial int LLVMGetUnnamedAddress(nint global);
     [LibraryImport(Library)] internal static partial void LLVMSetUnnamedAddress(nint global, int kind);
+    [LibraryImport(Library)] internal static partial uint LLVMGetAlignment(nint value);
     [LibraryImport(Library)] internal static partial void LLVMSetAlignment(nint value, uint bytes);
     [LibraryImport(Library)] internal static partial nint LLVMGetInitializer(nint global);
     [LibraryImport(Library)] internal static partial void LLVMSetInitializer(nint global, nint value);

@@ -119,6 +119,17 @@ public readonly unsafe record struct Value(nint Handle)
         }
     }
 
+    /// <summary>Of a constant array of bytes.</summary>
+    public ReadOnlySpan<byte> Bytes
+    {
+        get
+        {
+            if (Native.LLVMIsAConstantDataArray(Handle) == 0) return new byte[IsNullConstant ? Type.ArrayLength : 0];
+            var start = Native.LLVMGetAsString(Handle, out var length);
+            return new(start, (int)length);
+        }
+    }
+
     public int OperandCount => Native.LLVMGetNumOperands(Handle);
 
     public Value Operand(int index) => new(Native.LLVMGetOperand(Handle, (uint)index));
@@ -215,7 +226,11 @@ public readonly unsafe record struct GlobalVariable(nint Handle)
         set => Native.LLVMSetLinkage(Handle, (int)value);
     }
 
-    public Visibility Visibility { set => Native.LLVMSetVisibility(Handle, (int)value); }
+    public Visibility Visibility
+    {
+        get => (Visibility)Native.LLVMGetVisibility(Handle);
+        set => Native.LLVMSetVisibility(Handle, (int)value);
+    }
 
     public bool UnnamedAddress
     {
@@ -229,7 +244,32 @@ public readonly unsafe record struct GlobalVariable(nint Handle)
         set => Native.LLVMSetInitializer(Handle, value.Handle);
     }
 
-    public int Alignment { set => Native.LLVMSetAlignment(Handle, (uint)value); }
+    public int Alignment
+    {
+        get => (int)Native.LLVMGetAlignment(Handle);
+        set => Native.LLVMSetAlignment(Handle, (uint)value);
+    }
+
+    /// <summary>
+    /// Gives the variable another value, which may be of another type: then there is a new variable in place of this one,
+    /// with its name and all that is said of it but metadata.
+    /// </summary>
+    public GlobalVariable Replace(Value initializer)
+    {
+        if (initializer.Type == ValueType)
+        {
+            Native.LLVMSetInitializer(Handle, initializer.Handle);
+            return this;
+        }
+        byte[] name = [.. AsValue.NameBytes];
+        var other = new GlobalVariable(Native.LLVMAddGlobal(Native.LLVMGetGlobalParent(Handle), initializer.Type.Handle, "")) { Initializer = initializer, Linkage = Linkage, Visibility = Visibility, Alignment = Alignment, IsConstant = IsConstant };
+        Native.LLVMSetSection(other.Handle, Native.LLVMGetSection(Handle));
+        Native.LLVMSetComdat(other.Handle, Native.LLVMGetComdat(Handle));
+        AsValue.ReplaceAllUsesWith(other.AsValue);
+        Delete();
+        fixed (byte* first = name) Native.LLVMSetValueName2(other.Handle, first, (nuint)name.Length);
+        return other;
+    }
 
     /// <summary>1 general, 2 local dynamic, 3 initial exec, 4 local exec.</summary>
     public int ThreadLocalMode { set => Native.LLVMSetThreadLocalMode(Handle, value); }
@@ -308,6 +348,8 @@ public readonly unsafe record struct Function(nint Handle)
     {
         fixed (byte* name = "\0"u8) return new(Native.LLVMAppendBasicBlockInContext(context.Handle, Handle, name));
     }
+
+    public Attribute AttributeOf(uint kind) => new(Native.LLVMGetEnumAttributeAtIndex(Handle, Attribute.FunctionIndex, kind));
 
     public bool HasAttribute(uint kind) => Native.LLVMGetEnumAttributeAtIndex(Handle, Attribute.FunctionIndex, kind) != 0;
 

@@ -4,6 +4,11 @@ using Weft.Core;
 
 namespace Weft.Toolchain;
 
+/// <summary>Object files for the linker.</summary>
+/// <param name="Objects">The runtime.</param>
+/// <param name="Bounds">To be named twice, before and behind everything else.</param>
+public sealed record LinkedRuntime(IReadOnlyList<string> Objects, IReadOnlyList<string> Bounds);
+
 /// <summary>
 /// The C runtime that is linked into instrumented programs. Compiled once per target and compiler from the sources that
 /// Weft carries, with the compiler driver of the build at hand, and kept in the cache folder.
@@ -25,6 +30,11 @@ public sealed class Runtime(LoweringCache cache)
         var sources = instruments.Append("support").SelectMany(SourcesOf).ToList();
         return [.. sources.Select(source => Compile(compiler, targetArguments, source))];
     }
+
+    /// <summary>The same, with objects that go around all others on the linker's command line.</summary>
+    public LinkedRuntime Linked(string compiler, IReadOnlyList<string> targetArguments, Weaving weaving) => new(
+        Objects(compiler, targetArguments, weaving.Instruments.Select(i => i.Name)),
+        [.. weaving.RuntimeBounds.Select(source => Compile(compiler, targetArguments, Path.Combine(Folder, source)))]);
 
     private static IEnumerable<string> SourcesOf(string name) =>
         Directory.EnumerateFiles(Folder, name + "*").Where(f => Path.GetExtension(f) is ".c" or ".S" && Path.GetFileName(f) is var file && (file == name + ".c" || file.StartsWith(name + "_", StringComparison.Ordinal))).Order(StringComparer.Ordinal);

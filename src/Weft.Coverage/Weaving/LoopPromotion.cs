@@ -38,23 +38,23 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, Builder bu
         foreach (var group in groups)
         {
             group.Local = NewLocal(preheader);
-            foreach (var mark in group.Marks) AddToLocal(mark, group.Local);
+            foreach (var mark in group.Marks) AddToLocal(mark, group);
             foreach (var mark in group.Marks.Concat(group.Others)) mark.Erase();
         }
         foreach (var exit in exits)
         {
             builder.Before(exit.FirstInsertion);
             builder.SetArtificialLocation(function);
-            foreach (var group in groups)
-                foreach (var counter in group.Counters)
-                    marks.Add(builder, counter, builder.Load(word, group.Local));
+            foreach (var group in groups) AddFromLocal(group);
         }
     }
 
     /// <summary>Counters that are counted in the same blocks have the same count, and one local does for all of them.</summary>
-    private sealed class Group(List<Instruction> marks)
+    private sealed class Group(List<Instruction> marks, bool isSetting)
     {
         public List<Instruction> Marks { get; } = marks;
+
+        public bool IsSetting { get; } = isSetting;
 
         public List<Instruction> Others { get; } = [];
 
@@ -75,19 +75,28 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, Builder bu
         {
             ref var group = ref CollectionsMarshal.GetValueRefOrAddDefault(groups, Places(found), out var known);
             if (known) group!.Others.AddRange(found);
-            else group = new Group(found);
+            else group = new Group(found, marks.IsSetting(found[0]));
             group!.Counters.Add(new Value(counter));
         }
         return [.. groups.Values];
     }
 
-    private string Places(List<Instruction> found) => string.Join(' ', found.Select(m => $"{m.Block.Handle}+{marks.AmountOf(m, word).Handle}"));
+    private string Places(List<Instruction> found) => string.Join(' ', found.Select(m => $"{m.Block.Handle}{(marks.IsSetting(m) ? '=' : '+')}{marks.AmountOf(m, word).Handle}"));
 
-    private void AddToLocal(Instruction mark, Value local)
+    private void AddToLocal(Instruction mark, Group group)
     {
         builder.Before(mark);
         builder.SetLocation(mark.DebugLocation);
-        builder.Store(builder.Add(builder.Load(word, local), marks.AmountOf(mark, word)), local);
+        var amount = marks.AmountOf(mark, word);
+        var always = group.IsSetting && marks.HasFixedAmount(mark);
+        builder.Store(always ? amount : builder.Binary(group.IsSetting ? Opcode.Or : Opcode.Add, builder.Load(word, group.Local), amount), group.Local);
+    }
+
+    private void AddFromLocal(Group group)
+    {
+        foreach (var counter in group.Counters)
+            if (group.IsSetting) marks.Set(builder, counter, builder.Load(word, group.Local));
+            else marks.Add(builder, counter, builder.Load(word, group.Local));
     }
 
     private Value NewLocal(BasicBlock preheader)

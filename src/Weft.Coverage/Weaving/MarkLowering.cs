@@ -22,30 +22,39 @@ internal static class MarkLowering
         var probes = new Probes(module);
         using var builder = new Builder(module.Context);
         var weights = new BranchWeights(module.Context);
+        ICounters counters = shared ? new SharedCounters(module.Context, builder, probes) : new ThreadCounters(module.Context, builder, probes);
+        var sets = false;
         foreach (var function in functions)
         {
             if (promotes) Gather(module.Context, marks, builder, function, weights);
-            ICounters counters = shared ? new SharedCounters(module.Context, builder, probes) : new ThreadCounters(module.Context, builder, probes, function);
-            foreach (var mark in marks.In(function))
-            {
-                builder.Before(mark);
-                builder.SetLocation(mark.DebugLocation);
-                counters.Add(Marks.CounterOf(mark), marks.AmountOf(mark, module.Context.Int(64)));
-                mark.Erase();
-            }
+            var own = marks.In(function);
+            sets |= own.Exists(marks.IsSetting);
+            if (!own.TrueForAll(marks.IsSetting)) counters.Enter(function);
+            foreach (var mark in own) Lower(mark);
         }
         marks.Delete();
-        if (shared) AskForSharedCounters(module);
+        if (shared) AskFor(module, "weft_coverage_atomic");
+        if (sets) AskFor(module, "weft_coverage_binary");
         probes.Seal(module);
+
+        void Lower(Instruction mark)
+        {
+            builder.Before(mark);
+            builder.SetLocation(mark.DebugLocation);
+            var amount = marks.AmountOf(mark, module.Context.Int(64));
+            if (marks.IsSetting(mark)) builder.Call(probes.Set, Marks.CounterOf(mark), amount);
+            else counters.Add(Marks.CounterOf(mark), amount);
+            mark.Erase();
+        }
     }
 
-    // The runtime makes counters for all threads at the start of a program that has this section.
-    private static void AskForSharedCounters(Module module)
+    // A section that says to the runtime, at the start, what counters the program needs: see runtime/coverage.c.
+    private static void AskFor(Module module, string section)
     {
-        var flag = module.AddGlobal(module.Context.Int(8), "weft.coverage.atomic");
+        var flag = module.AddGlobal(module.Context.Int(8), section);
         flag.Initializer = module.Context.Int(8).Const(1);
         flag.Linkage = Linkage.Private;
-        flag.SetSection("weft_coverage_atomic"u8);
+        flag.SetSection(System.Text.Encoding.ASCII.GetBytes(section));
         module.KeepInObject(flag);
     }
 
@@ -61,6 +70,9 @@ internal static class MarkLowering
 /// <summary>How an addition to a counter is written.</summary>
 internal interface ICounters
 {
+    /// <summary>Prepares a function in which something will be added.</summary>
+    void Enter(Function function);
+
     /// <summary>Adds to a counter where the builder stands.</summary>
     void Add(Value counter, Value amount);
 }
@@ -68,27 +80,22 @@ internal interface ICounters
 /// <summary>One set of counters for all threads.</summary>
 internal sealed class SharedCounters(LlvmContext context, Builder builder, Probes probes) : ICounters
 {
+    public void Enter(Function function) { }
+
     public void Add(Value counter, Value amount) => builder.Call(probes.AddShared, counter.ToConstantInt(context.Int(64)), amount);
 }
 
 /// <summary>The running thread's counters inside one function.</summary>
-internal sealed class ThreadCounters : ICounters
+internal sealed class ThreadCounters(LlvmContext context, Builder builder, Probes probes) : ICounters
 {
-    private readonly Builder builder;
-    private readonly Probes probes;
-    private readonly LlvmType word;
-
-    public ThreadCounters(LlvmContext context, Builder builder, Probes probes, Function function)
+    public void Enter(Function function)
     {
-        this.builder = builder;
-        this.probes = probes;
-        word = context.Int(64);
         builder.Before(AfterAllocas.In(function.Entry));
         builder.SetArtificialLocation(function);
         builder.Call(probes.Enter);
     }
 
-    public void Add(Value counter, Value amount) => builder.Call(probes.Add, builder.Call(probes.Own, counter.ToConstantInt(word)).AsValue, amount);
+    public void Add(Value counter, Value amount) => builder.Call(probes.Add, builder.Call(probes.Own, counter.ToConstantInt(context.Int(64))).AsValue, amount);
 }
 
 /// <summary>The probe is inlined and brings a branch with it: an alloca behind it would no longer be a fixed slot of the frame.</summary>

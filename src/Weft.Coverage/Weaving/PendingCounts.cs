@@ -46,7 +46,7 @@ internal sealed class PendingCounts(Marks marks, Observers observers, Builder bu
     {
         var steps = new List<Step>();
         foreach (var instruction in block.Instructions)
-            if (marks.Is(instruction)) steps.Add(new(instruction, Marks.CounterOf(instruction).Handle));
+            if (marks.Is(instruction) && !marks.IsSetting(instruction)) steps.Add(new(instruction, Marks.CounterOf(instruction).Handle));
             else if (observers.Is(instruction) || Observers.IsExit(instruction)) steps.Add(new(instruction, 0));
         return steps;
     }

@@ -14,6 +14,7 @@ internal sealed class Probes
         Own = module.FindFunction("weft.coverage.own")!.Value;
         OwnBits = module.FindFunction(OwnBitsName)!.Value;
         Add = module.FindFunction("weft.coverage.add")!.Value;
+        Set = module.FindFunction("weft.coverage.set")!.Value;
         AddShared = module.FindFunction("weft.coverage.add_shared")!.Value;
     }
 
@@ -26,6 +27,8 @@ internal sealed class Probes
     public Function Add { get; }
 
     public Function AddShared { get; }
+
+    public Function Set { get; }
 
     public static Probes LinkInto(Module module)
     {
@@ -45,7 +48,7 @@ internal sealed class Probes
     /// </summary>
     public void Seal(Module module)
     {
-        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Own, OwnBits, Add, AddShared])
+        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Own, OwnBits, Add, AddShared, Set])
         {
             var sealedProbe = probe;
             if (probe.AsValue.HasUses) sealedProbe.Linkage = Linkage.Internal;

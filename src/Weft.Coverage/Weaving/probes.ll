@@ -50,6 +50,19 @@ define weak_odr hidden void @weft.coverage.add_shared(i64 %counter, i64 %amount)
   ret void
 }
 
+; --coverage-counters binary: the module's own counters, which the runtime maps into the file where they are.
+define weak_odr hidden void @weft.coverage.set(ptr %counter, i64 %amount) alwaysinline nounwind noprofile {
+  %never = icmp eq i64 %amount, 0
+  br i1 %never, label %done, label %hit
+
+hit:
+  store i8 1, ptr %counter, align 8
+  br label %done
+
+done:
+  ret void
+}
+
 declare hidden preserve_mostcc ptr @__weft_coverage_thread_start() cold nounwind
 
 !0 = !{!"branch_weights", i32 1, i32 1048575}

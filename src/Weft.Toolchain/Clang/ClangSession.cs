@@ -74,17 +74,16 @@ internal sealed class ClangSession
     }
 
     /// <summary>The runtime's objects; from the temporary folder when the cache cannot be written.</summary>
-    public IReadOnlyList<string> RuntimeObjects(ClangCompiler compiler, IReadOnlyList<string> targetArguments)
+    public LinkedRuntime RuntimeObjects(ClangCompiler compiler, IReadOnlyList<string> targetArguments)
     {
-        var names = Weaving.Instruments.Select(i => i.Name).ToList();
         List<string> arguments = [.. compiler.Prefix, ClangCompiler.CMode, .. targetArguments];
         try
         {
-            return new Runtime(Cache).Objects(compiler.Program, arguments, names);
+            return new Runtime(Cache).Linked(compiler.Program, arguments, Weaving);
         }
         catch (Exception e) when (e is WeftException or IOException or UnauthorizedAccessException)
         {
-            return new Runtime(new LoweringCache(Folder.Path)).Objects(compiler.Program, arguments, names);
+            return new Runtime(new LoweringCache(Folder.Path)).Linked(compiler.Program, arguments, Weaving);
         }
     }
 

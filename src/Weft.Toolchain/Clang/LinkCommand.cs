@@ -35,11 +35,12 @@ internal static class LinkCommand
     /// <param name="weaving">Whose shared symbols are to be seen.</param>
     /// <param name="runtime">Object files to link in.</param>
     /// <param name="folder">For a rewritten version script.</param>
-    public static List<string> Rewrite(IReadOnlyList<string> given, Weaving weaving, IReadOnlyList<string> runtime, TemporaryFolder folder)
+    public static List<string> Rewrite(IReadOnlyList<string> given, Weaving weaving, LinkedRuntime runtime, TemporaryFolder folder)
     {
         var globs = weaving.Instruments.SelectMany(i => i.SharedSymbols).ToList();
         var list = ExportFromVersionScripts(given, globs, folder);
-        list.InsertRange(PlaceForRuntime(list), runtime);
+        list.InsertRange(PlaceForRuntime(list), [.. runtime.Bounds, .. runtime.Objects]);
+        list.AddRange(runtime.Bounds);
         if (!given.Any(a => a is "-static" or "-shared" or "--shared" or "-Bshareable")) list.AddRange(globs.Select(g => "--export-dynamic-symbol=" + g));
         return list;
     }

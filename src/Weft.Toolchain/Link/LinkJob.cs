@@ -143,7 +143,9 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
         if (weaving.IsEmpty || given.Contains("-r")) return;
         var compiler = IsDriver ? link.Linker : "cc";
         var at = Math.Max(0, arguments.FindIndex(a => a.EndsWith(".o", StringComparison.Ordinal)));
-        arguments.InsertRange(at, new Runtime(lowering.Cache).Objects(compiler, TargetArguments(given), weaving.Instruments.Select(i => i.Name)));
+        var runtime = new Runtime(lowering.Cache).Linked(compiler, TargetArguments(given), weaving);
+        arguments.InsertRange(at, [.. runtime.Bounds, .. runtime.Objects]);
+        arguments.AddRange(runtime.Bounds);
         if (given.Contains("-shared"))
         {
             // The runtime's shared state must not be bound to this library's own copy.

@@ -1,0 +1,25 @@
+using Weft.Llvm;
+
+namespace Weft.Coverage.Weaving;
+
+/// <summary>
+/// What runs over marks before they become memory accesses: the first half of what would run without them, so that
+/// functions are inlined as they would be, and loops take the form that promotion needs.
+/// </summary>
+internal static class Simplification
+{
+    private const string Passes = "lto-pre-link<O2>,function(loop-simplify,lcssa,loop(loop-rotate),loop-simplify)";
+
+    public static void Run(Module module)
+    {
+        var memory = Llvm.Attribute.Kind("memory"u8);
+        var before = module.Functions.ToDictionary(f => f, f => f.AttributeOf(memory));
+        module.RunPasses(Passes, machine: null, default);
+        // What a function with marks is found to do to memory is no longer true once they are lowered.
+        foreach (var function in module.Functions)
+        {
+            function.RemoveAttribute(memory);
+            if (before.GetValueOrDefault(function) is { Exists: true } given) function.Add(given);
+        }
+    }
+}
