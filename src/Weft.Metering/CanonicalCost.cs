@@ -15,11 +15,14 @@ internal sealed class CanonicalCost(Module module)
     // What other instruments put there before is not the program's work.
     private readonly HashSet<Function> ours = [.. module.Functions.Where(f => f.AsValue.NameBytes.StartsWith("weft."u8))];
 
+    private readonly FrontEndCoverage coverage = new();
+    private readonly bool isCovered = FrontEndCoverage.IsIn(module);
+
     public ulong Of(BasicBlock block)
     {
         ulong units = 0;
         foreach (var instruction in block.Instructions)
-            if (!IsFree(instruction))
+            if (!IsFree(instruction) && !(isCovered && coverage.Has(instruction)))
                 units++;
         return units;
     }
@@ -48,6 +51,7 @@ internal sealed class CanonicalCost(Module module)
         "llvm.var.annotation", "llvm.ptr.annotation", "llvm.annotation", "llvm.codeview.annotation", "llvm.pseudoprobe",
         "llvm.stacksave", "llvm.stackrestore", "llvm.threadlocal.address", "llvm.arithmetic.fence",
         "llvm.instrprof.increment", "llvm.instrprof.increment.step", "llvm.instrprof.cover", "llvm.instrprof.value.profile",
+        "llvm.instrprof.mcdc.parameters", "llvm.instrprof.mcdc.tvbitmap.update",
         "llvm.coro.id", "llvm.coro.begin", "llvm.coro.free", "llvm.coro.size", "llvm.coro.alloc", "llvm.coro.save", "llvm.coro.end",
         "llvm.eh.typeid.for",
     ];

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
 namespace Weft.Tests;
@@ -6,6 +7,9 @@ namespace Weft.Tests;
 /// <summary>Builds programs <c>--with coverage</c>, runs them, and reads their profiles by LLVM's own tools.</summary>
 public abstract partial class CountedPrograms : IDisposable
 {
+    /// <summary>Programs that between them use every construct of C, C++ and Rust.</summary>
+    protected static readonly string Programs = Path.Combine(Harness.Root, "tests/fixtures/coverage");
+
     protected static readonly string Fixtures = Path.Combine(Harness.Root, "tests/fixtures/coverage-runtime");
 
     protected CountedPrograms() => Harness.Environment["WEFT_CC"] = "clang-22";
@@ -40,6 +44,16 @@ public abstract partial class CountedPrograms : IDisposable
     /// <summary>The sum of a program's lines "NAME COUNT" of one name, whatever stands before it.</summary>
     protected static long Said(Outcome outcome, string name) =>
         outcome.Output.Split('\n').Select(l => l.Split(' ')).Where(w => w.Length >= 2 && w[^2] == name).Sum(w => long.Parse(w[^1], CultureInfo.InvariantCulture));
+
+    /// <summary>What llvm-cov says of a program. Rust's symbols hold a number that depends on flags; a function's regions say which it is.</summary>
+    protected JsonNode Exported(string program, string profile)
+    {
+        var data = JsonNode.Parse(Harness.Must("llvm-cov-22", "export", program, "-instr-profile", profile).Output)!["data"]![0]!;
+        var functions = data["functions"]!.AsArray().Select(f => f!.DeepClone()).ToList();
+        foreach (var function in functions) function.AsObject().Remove("name");
+        data["functions"] = new JsonArray([.. functions.OrderBy(f => f.ToJsonString(), StringComparer.Ordinal)]);
+        return data.DeepClone();
+    }
 
     [GeneratedRegex(@"^  (?<name>\S.*):\n    Hash.*\n    Counters: .*\n    Function count: (?<count>\d+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex FunctionCount();

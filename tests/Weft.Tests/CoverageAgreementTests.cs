@@ -8,8 +8,6 @@ namespace Weft.Tests;
 /// </summary>
 public sealed class CoverageAgreementTests : CountedPrograms
 {
-    private static readonly string Programs = Path.Combine(Harness.Root, "tests/fixtures/coverage");
-
     // Destructors of static objects run after LLVM's runtime has written its profile; Weft counts them.
     private static readonly HashSet<string> CountedLater = ["statics.cc"];
 
@@ -81,15 +79,5 @@ public sealed class CoverageAgreementTests : CountedPrograms
         Harness.Environment.Remove("LLVM_PROFILE_FILE");
         Harness.Must("llvm-profdata-22", "merge", "theirs.profraw", "-o", "theirs.profdata");
         return (outcome, Exported(program, "theirs.profdata"));
-    }
-
-    // Rust's symbols hold a number that depends on flags; a function's regions say which it is.
-    private JsonNode Exported(string program, string profile)
-    {
-        var data = JsonNode.Parse(Harness.Must("llvm-cov-22", "export", program, "-instr-profile", profile).Output)!["data"]![0]!;
-        var functions = data["functions"]!.AsArray().Select(f => f!.DeepClone()).ToList();
-        foreach (var function in functions) function.AsObject().Remove("name");
-        data["functions"] = new JsonArray([.. functions.OrderBy(f => f.ToJsonString(), StringComparer.Ordinal)]);
-        return data.DeepClone();
     }
 }
