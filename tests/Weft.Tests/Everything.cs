@@ -12,13 +12,14 @@ internal static class Everything
             ["WEFT_TRACING"] = on ? "on" : null,
             ["WEFT_TRACING_RING"] = on ? "128K" : null, // the tests start thousands of processes
             ["WEFT_TRACING_FILE"] = on ? Folder() + "/%n.%p.weft-trace" : null,
+            ["WEFT_OUT"] = instrument.Contains("coverage") ? Folder() : null, // programs search the folders they run in
         };
     }
 
     // Some of the tests run as another user.
     private static string Folder()
     {
-        var folder = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"weft-traces-{Environment.ProcessId}")).FullName;
+        var folder = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"weft-everything-{Environment.ProcessId}")).FullName;
         File.SetUnixFileMode(folder, (UnixFileMode)0b111_111_111);
         return folder;
     }

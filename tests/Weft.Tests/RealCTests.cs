@@ -22,6 +22,7 @@ public sealed class RealCTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Lua_runs_as_a_plain_build_does(string with) =>
         Assert.Equal(DebianSource.Must(Plain.Lua(), ["-e", LuaProgram], "/tmp"), DebianSource.Must(Woven(with).Lua(), ["-e", LuaProgram], "/tmp"));
 
@@ -30,6 +31,7 @@ public sealed class RealCTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Zlib_passes_its_check_static_and_shared(string with)
     {
         var output = Woven(with).ZlibCheck();
@@ -43,6 +45,7 @@ public sealed class RealCTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Sqlite_answers_as_a_plain_build_does(string with) =>
         Assert.Equal(DebianSource.Must(Plain.Sqlite(), [":memory:", Sql], "/tmp"), DebianSource.Must(Woven(with).Sqlite(), [":memory:", Sql], "/tmp"));
 
@@ -51,6 +54,7 @@ public sealed class RealCTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Sqlite_passes_its_quick_tests(string with) => Assert.Matches(@"(?m)^0 errors out of \d{6} tests", Woven(with).SqliteTests());
 
     [TheoryNeeds("clang-22", "apt-get")]
@@ -58,6 +62,7 @@ public sealed class RealCTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Fmt_with_templates_and_exceptions_passes_its_tests(string with) =>
         Assert.Contains("100% tests passed", Woven(with).FmtTests(), StringComparison.Ordinal);
 

@@ -12,6 +12,7 @@ public sealed partial class RealRustTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Ripgrep_passes_its_tests(string with) => AssertTestsPass(RustPrograms.Ripgrep(), with, 273);
 
     [TheoryNeeds("cargo", "apt-get")]
@@ -19,6 +20,7 @@ public sealed partial class RealRustTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Ripgrep_finds_what_a_plain_build_finds(string with)
     {
         var folder = RustPrograms.Ripgrep();
@@ -37,6 +39,7 @@ public sealed partial class RealRustTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Fd_with_threads_and_fat_lto_passes_its_tests(string with) => AssertTestsPass(RustPrograms.Fd(), with, 220, "--release", "--", "--skip", "test_type_executable");
 
     [TheoryNeeds("cargo", "apt-get")]
@@ -44,6 +47,7 @@ public sealed partial class RealRustTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Hashbrown_with_its_generics_passes_its_tests(string with) => AssertTestsPass(RustPrograms.Hashbrown(), with, 151, "--lib", "--tests", "--features", "rayon,serde,raw");
 
     [TheoryNeeds("cargo", "apt-get")]
@@ -51,6 +55,7 @@ public sealed partial class RealRustTests
     [InlineData("metering")]
     [InlineData("interrupts")]
     [InlineData("tracing")]
+    [InlineData("coverage")]
     public void Tokio_with_its_tasks_and_timers_passes_its_tests(string with) =>
         AssertTestsPass(RustPrograms.Tokio(), with, 782, "--no-fail-fast", "--features", "full,test-util", "--test", "*", "--config", "profile.dev.debug=0");
 
