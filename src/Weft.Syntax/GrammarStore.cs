@@ -54,7 +54,7 @@ public sealed class GrammarStore(string? root = null)
     {
         const string help = "--coverage-regions own needs it once; the coverage regions of the front end itself need neither npm nor a network";
         if (ChildProcess.Find("npm") is not { } npm)
-            throw new WeftException($"no npm to fetch the parser for {grammar.Name} with", $"apt-get install npm; {help}");
+            throw new WeftException($"no npm to fetch the parser for {grammar.Name} with", $"apt-get install npm, or Node.js from elsewhere, which brings it; {help}");
         var result = ChildProcess.Capture(npm, ["pack", "--silent", grammar.Package], workingDirectory: work);
         if (result.ExitCode != 0 || Directory.GetFiles(work, "*.tgz") is not [var archive])
             throw new WeftException($"npm could not fetch {grammar.Package}: {FirstLine(result.Errors)}", $"check the network and npm's configuration ('npm ping'); {help}");

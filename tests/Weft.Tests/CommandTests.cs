@@ -150,6 +150,23 @@ public sealed class CommandTests : IDisposable
         foreach (var fix in (string[])["rustup", "apt-get install clang-22", "apt-get install gcc libc6-dev"]) Assert.Contains(fix, outcome.Output);
     }
 
+    [Needs("cargo", "rustc", "clang-22")]
+    public void Doctor_says_of_which_languages_coverage_works()
+    {
+        Assert.Equal(["ok", "ok"], Verdicts());
+        var rustc = ChildProcess.Find("rustc")!;
+        harness.Write("bin/rustc", $"#!/bin/sh\ncase \"$*\" in *target-libdir*) echo /usr/share ;; *) exec '{rustc}' \"$@\" ;; esac\n");
+        File.SetUnixFileMode(harness.Path("bin/rustc"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        harness.Environment["PATH"] = harness.Path("bin") + ":" + Environment.GetEnvironmentVariable("PATH");
+        Assert.Equal(["ok", "optional"], Verdicts());
+
+        IEnumerable<string?> Verdicts()
+        {
+            using var json = JsonDocument.Parse(harness.Must(Harness.Weft, "doctor", "--json").Output);
+            return [.. json.RootElement.GetProperty("checks").EnumerateArray().Where(c => c.GetProperty("name").GetString() == "coverage").Select(c => c.GetProperty("verdict").GetString())];
+        }
+    }
+
     [Fact]
     public void Doctor_survives_a_toolchain_that_does_not_run()
     {

@@ -29,7 +29,7 @@ internal static class DoctorCommand
         var cache = new LoweringCache();
         var (rust, rustWorks) = Rust(libraries);
         var (clang, clangWorks) = Clang(libraries);
-        List<Check> checks = [.. Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Variables(), .. TimeStampCounter(), .. Patching(), .. Extras()];
+        List<Check> checks = [.. Libraries(libraries), .. rust, .. clang, .. Linking(cache), CacheFolder(cache), .. Variables(), .. TimeStampCounter(), .. Patching(), .. Coverage(rustWorks, clangWorks), .. Extras()];
         if (json) WriteJson(checks, rustWorks, clangWorks);
         else Write(checks, rustWorks, clangWorks);
         return (int)(rustWorks || clangWorks ? ExitCode.Success : ExitCode.CheckFailed);
@@ -82,6 +82,23 @@ internal static class DoctorCommand
         var enforced = File.Exists(policy) && File.ReadAllText(policy).Trim() == "1";
         if (enforced) yield return new("tracing", Verdict.Optional, "SELinux is enforced: where it forbids writable code, functions stay off", "allow execmod for the program, or its domain");
     }
+
+    /// <summary>
+    /// Weft counts, writes, reads and reports by itself: neither clang's profiling library nor llvm-tools are needed. rustc
+    /// alone asks for a library of its own before it hands out regions.
+    /// </summary>
+    private static IEnumerable<Check> Coverage(bool rustWorks, bool clangWorks)
+    {
+        const string name = "coverage", alone = "nothing else is needed";
+        if (clangWorks) yield return new(name, Verdict.Ok, $"of C and C++: {alone}, no compiler-rt and no llvm-tools");
+        if (!rustWorks) yield break;
+        yield return HasProfilerBuiltins()
+            ? new(name, Verdict.Ok, $"of Rust: {alone}, no llvm-tools and no cargo-llvm-cov")
+            : new(name, Verdict.Optional, "of Rust: this rustc lacks its library profiler_builtins, and refuses without", "a toolchain of rustup's, which has it: curl https://sh.rustup.rs -sSf | sh");
+    }
+
+    private static bool HasProfilerBuiltins() =>
+        Ask("rustc", "--print=target-libdir")?.Trim() is { Length: > 0 } folder && Directory.Exists(folder) && Directory.EnumerateFiles(folder, "libprofiler_builtins-*.rlib").Any();
 
     private static IEnumerable<Check> Variables() =>
         BuildOptions.UnknownVariables(Roles.Instruments).Select(v => new Check("variable", Verdict.Optional, $"{v} is set, and Weft knows no such variable", $"unset {v}, or spell it as docs/cargo.md and docs/clang.md do"));
@@ -144,6 +161,7 @@ internal static class DoctorCommand
     private static IEnumerable<Check> Extras()
     {
         yield return Extra("lld", "links faster", "apt-get install lld-22", "ld.lld", "ld.lld-22", "ld.lld-19");
+        yield return Extra("npm", "fetches the parsers of --coverage-regions own, once", "apt-get install npm (with a Node.js that is not the distribution's: the npm that comes with it)", "npm");
         yield return Extra("qemu", "runs programs built for other CPUs", "apt-get install qemu-user", "qemu-aarch64", "qemu-x86_64");
     }
 
