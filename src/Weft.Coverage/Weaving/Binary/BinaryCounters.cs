@@ -69,7 +69,7 @@ internal sealed class BinaryCounters(Module module, Marks marks, Builder builder
         var regions = new MappedRegion[record.Regions.Length];
         for (var i = 0; i < regions.Length; i++)
         {
-            if (counters.Resolve(record.Regions[i].Count) is not { } count || counters.Resolve(record.Regions[i].FalseCount) is not { } falseCount) { if (Environment.GetEnvironmentVariable("WEFT_DBG") != null) Console.Error.WriteLine($"UNRES {record.Counters.Name} {record.Regions[i]} :: {string.Join(" ; ", record.Expressions)}"); return; }
+            if (counters.Resolve(record.Regions[i].Count) is not { } count || counters.Resolve(record.Regions[i].FalseCount) is not { } falseCount) return;
             regions[i] = record.Regions[i] with { Count = count, FalseCount = falseCount };
         }
         record.Replace(counters.Count, counters.Sums, regions);
@@ -94,7 +94,7 @@ internal sealed class BinaryCounters(Module module, Marks marks, Builder builder
 
     private FunctionFlow FlowOf(Function function)
     {
-        if (!flows.TryGetValue(function, out var flow)) flows.Add(function, flow = new FunctionFlow(function, new BranchWeights(module.Context), (ulong)flows.Count << 32));
+        if (!flows.TryGetValue(function, out var flow)) flows.Add(function, flow = new FunctionFlow(module.Context, function, new BranchWeights(module.Context), (ulong)flows.Count << 32));
         return flow;
     }
 

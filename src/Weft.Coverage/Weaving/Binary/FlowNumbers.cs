@@ -17,11 +17,15 @@ internal readonly record struct Site(int Block, int To = Site.None, Instruction 
 /// So do sums and differences. (Arithmetic is modulo 2^64.)
 /// </summary>
 /// <remarks>
-/// Control that leaves by unwinding is lost and comes from nowhere where it is caught, as front ends have it.
-/// Blocks that cannot be reached have no flow.
+/// As front ends have it, control that leaves by unwinding is lost and comes from nowhere where it is caught, and none goes to the
+/// panics of checks. Blocks that cannot be reached have no flow.
 /// </remarks>
 internal sealed class FlowNumbers
 {
+    // What rustc calls where a check of its own fails (core::panicking), and clang under -fsanitize.
+    private static readonly string[] FailedChecks =
+        ["panic_bounds_check", "11panic_const", "panic_misaligned_pointer_dereference", "panic_null_pointer_dereference", "panic_invalid_enum_construction", "llvm.ubsantrap"];
+
     private readonly FlowGraph graph;
     private readonly int outside;
     private readonly List<(int From, int To)> edges = [];
@@ -75,7 +79,7 @@ internal sealed class FlowNumbers
         var work = new Stack<int>([0]);
         while (work.TryPop(out var block))
         {
-            if (reached[block]) continue;
+            if (reached[block] || IsNever(block)) continue;
             reached[block] = true;
             foreach (var next in graph.Successors[block]) work.Push(next);
         }
@@ -87,9 +91,20 @@ internal sealed class FlowNumbers
         if (block == 0 || IsPad(block)) edges.Add((outside, block));
         firstEdge[block] = edges.Count;
         foreach (var next in graph.Successors[block].Distinct())
-            if (!IsPad(next))
+            if (!IsPad(next) && !IsNever(next))
                 edges.Add((block, next));
         if (edges.Count == firstEdge[block]) edges.Add((block, outside));
+    }
+
+    /// <summary>Whether the front end counts on it that control does not come here.</summary>
+    private bool IsNever(int block)
+    {
+        if (graph.Blocks[block].Terminator.Opcode != Opcode.Unreachable) return false;
+        if (graph.Blocks[block].First.Opcode == Opcode.Unreachable) return true;
+        foreach (var instruction in graph.Blocks[block].Instructions)
+            if (instruction.IsCall && instruction.CalledValue is { IsFunction: true } callee && callee.Name is var name && Array.Exists(FailedChecks, name.Contains))
+                return true;
+        return false;
     }
 
     private bool IsPad(int block)

@@ -10,10 +10,12 @@ internal sealed class FunctionFlow
     private readonly Dictionary<ulong, Site> byNumber = [];
     private readonly Dictionary<Site, BasicBlock> split = [];
     private Dictionary<ulong, (int Block, int Way)>? rests;
+    private readonly LlvmType word;
     private ulong next;
 
-    public FunctionFlow(Function function, BranchWeights weights, ulong seed)
+    public FunctionFlow(LlvmContext context, Function function, BranchWeights weights, ulong seed)
     {
+        word = context.Int(64);
         Function = function;
         Graph = new FlowGraph(function, weights);
         numbers = new FlowNumbers(Graph, seed);
@@ -29,7 +31,7 @@ internal sealed class FunctionFlow
     public ulong NumberOf(Instruction mark, Marks marks)
     {
         var block = Graph.NumberOf(mark.Block);
-        if (marks.HasFixedAmount(mark)) return numbers[block];
+        if (marks.HasFixedAmount(mark)) return numbers[block] * marks.AmountOf(mark, word).ZExtValue;
         // clang adds a condition, as a number, where it makes a select of c ? 1 : 2.
         var amount = FlowNumbers.Random(ref next);
         if (marks.IsCondition(mark)) byNumber.TryAdd(numbers[block] - amount, new Site(block, Idle: mark));

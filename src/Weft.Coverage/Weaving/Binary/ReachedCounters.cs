@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Weft.Coverage.Model;
 
 namespace Weft.Coverage.Weaving.Binary;
 
@@ -14,7 +15,6 @@ internal sealed class ReachedCounters
 {
     private readonly CounterExpression[] expressions;
     private readonly List<Part> parts;
-    private readonly int given;
     private readonly Dictionary<Counter, Counter?> resolved = [];
     private readonly Dictionary<string, Counter> byNumbers = [];
     private readonly Dictionary<(Counter, Counter), Counter> sums = [];
@@ -27,7 +27,7 @@ internal sealed class ReachedCounters
     {
         this.expressions = expressions;
         this.parts = parts;
-        count = given = counters;
+        count = counters;
         for (var i = 0; i < counters; i++)
         {
             var counter = new Counter(CounterKind.Reference, i);
@@ -36,7 +36,7 @@ internal sealed class ReachedCounters
     }
 
     /// <summary>A function of the IR, what each counter grows by in it as a flow number, and those of expressions.</summary>
-    public sealed record Part(FunctionFlow Flow, Model.CounterEvaluator Values);
+    public sealed record Part(FunctionFlow Flow, CounterEvaluator Values);
 
     /// <summary>With what is new.</summary>
     public int Count => count;
