@@ -1,6 +1,7 @@
 using System.Text;
 using Weft.Cli.Ci;
 using Weft.Cli.Commands;
+using Weft.Cli.Testing;
 using Weft.Coverage;
 using Weft.Interrupts;
 using Weft.Metering;
@@ -28,6 +29,7 @@ internal static class Roles
     {
         "weft-rustc" => RustcWrapper.Run(arguments, Instruments),
         "weft-rustdoc" => RustdocWrapper.Run(arguments, Instruments),
+        "weft-test-runner" => TestRunner.Run(arguments),
         "weft-linker" => LinkDoor.Run(arguments, Instruments),
         "weft-cc" => ClangDoor.Run(cplusplus: false, arguments, Instruments),
         "weft-c++" => ClangDoor.Run(cplusplus: true, arguments, Instruments),

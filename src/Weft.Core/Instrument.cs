@@ -43,7 +43,7 @@ public interface IInstrument
     /// <summary>What clang's front end has to be told so that it writes what the instrument reads into the IR.</summary>
     IReadOnlyList<string> ClangFlags(InstrumentSettings settings) => [];
 
-    /// <summary>The same for rustc.</summary>
+    /// <summary>The same for rustc; unstable options (<c>-Z</c>) are unlocked for this crate alone.</summary>
     /// <param name="settings">What the build asked of the instrument.</param>
     /// <param name="crate">The crate's name, with underscores.</param>
     /// <param name="isMember">Whether the crate belongs to the user's workspace.</param>

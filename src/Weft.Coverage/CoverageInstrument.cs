@@ -20,7 +20,7 @@ namespace Weft.Coverage;
 /// </summary>
 public sealed class CoverageInstrument : IInstrument
 {
-    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Binary = "binary", Mcdc = "mcdc", Crates = "crates", Workspace = "workspace", All = "all", Off = "off", On = "on";
+    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Binary = "binary", Mcdc = "mcdc", Branches = "branches", Crates = "crates", Workspace = "workspace", All = "all", Off = "off", On = "on";
 
     public string Name => "coverage";
 
@@ -30,6 +30,7 @@ public sealed class CoverageInstrument : IInstrument
     [
         new(Counters, Exact, [Exact, Atomic, Binary], "exact: counters of each thread's own; atomic: one set for all threads; binary: only whether"),
         new(Crates, Workspace, [], "Rust crates to count: workspace, all, or names with commas between them"),
+        new(Branches, Off, [Off, On], "on: conditions of Rust code, too, by an option of rustc that is unstable (those of C and C++ always count)"),
         new(Mcdc, Off, [Off, On], "on: modified condition/decision coverage, where the front end has it (clang)"),
     ];
 
@@ -47,7 +48,7 @@ public sealed class CoverageInstrument : IInstrument
         Workspace => isMember,
         All => true,
         var names => names.Split(',').Any(n => n.Replace('-', '_') == crate),
-    } ? ["-C", "instrument-coverage"] : [];
+    } ? ["-C", "instrument-coverage", .. settings.Option(Branches) == On ? ["-Z", "coverage-options=condition"] : Array.Empty<string>()] : [];
 
     public string ProfileFolder => "coverage";
 

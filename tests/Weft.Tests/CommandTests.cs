@@ -259,7 +259,7 @@ public sealed class CommandTests : IDisposable
         // What starts once per source file must not load it; without its file it cannot.
         harness.Must("cp", "-rL", Path.GetDirectoryName(Harness.Weft)!, harness.Path("copy"));
         File.Delete(harness.Path("copy/System.CommandLine.dll"));
-        foreach (var name in (string[])["weft-cc", "weft-c++", "weft-rustc", "weft-rustdoc", "weft-linker"])
+        foreach (var name in (string[])["weft-cc", "weft-c++", "weft-rustc", "weft-rustdoc", "weft-test-runner", "weft-linker"])
             Assert.DoesNotContain("System.CommandLine", harness.Run("sh", "-c", $"exec copy/{name} --version").Errors);
         Assert.DoesNotContain("System.CommandLine", harness.Run("sh", "-c", "exec copy/weft cc --version").Errors);
         Assert.Contains("System.CommandLine", harness.Run("sh", "-c", "exec copy/weft doctor").Errors); // the check can fail

@@ -51,9 +51,12 @@ public abstract partial class CountedPrograms : IDisposable
         var data = JsonNode.Parse(Harness.Must("llvm-cov-22", "export", program, "-instr-profile", profile).Output)!["data"]![0]!;
         var functions = data["functions"]!.AsArray().Select(f => f!.DeepClone()).ToList();
         foreach (var function in functions) function.AsObject().Remove("name");
-        data["functions"] = new JsonArray([.. functions.OrderBy(f => f.ToJsonString(), StringComparer.Ordinal)]);
+        data["functions"] = Sorted(functions);
+        foreach (var file in data["files"]!.AsArray()) file!["branches"] = Sorted(file["branches"]!.AsArray().Select(b => b!.DeepClone()));
         return data.DeepClone();
     }
+
+    private static JsonArray Sorted(IEnumerable<JsonNode> nodes) => new([.. nodes.OrderBy(n => n.ToJsonString(), StringComparer.Ordinal)]);
 
     [GeneratedRegex(@"^  (?<name>\S.*):\n    Hash.*\n    Counters: .*\n    Function count: (?<count>\d+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex FunctionCount();

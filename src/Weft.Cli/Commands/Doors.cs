@@ -47,6 +47,7 @@ internal static class Doors
             }
         if (std)
         {
+            yield return new Option<bool>("--coverage-per-test") { Description = "Run each test in a process of its own and keep what it reached, for weft coverage tests" };
             yield return new Option<string>("--skip") { HelpName = "CRATES", Description = "Crates to build without instruments, separated by commas; also WEFT_SKIP" };
             yield return new Option<bool>("--std") { Description = "Weave Rust's standard library too; also WEFT_STD" };
         }

@@ -39,7 +39,7 @@ internal sealed class GapReasons(IEnumerable<FunctionCoverage> functions, FileCo
         return parts.Count == 0 ? null : string.Join("; ", parts);
     }
 
-    private static List<(int, int, FunctionCoverage)> Extents(IEnumerable<FunctionCoverage> functions, string path)
+    internal static List<(int First, int Last, FunctionCoverage Function)> Extents(IEnumerable<FunctionCoverage> functions, string path)
     {
         var found = new List<(int, int, FunctionCoverage)>();
         foreach (var function in functions)

@@ -38,7 +38,7 @@ public sealed record PatchCoverage(IReadOnlyList<PatchedFileCoverage> Files, IRe
     }
 
     /// <summary>The file of that path; or the only one that ends in it, when sources were elsewhere at the build.</summary>
-    private static string? Find(string path, string root, IReadOnlyList<string> files)
+    internal static string? Find(string path, string root, IReadOnlyCollection<string> files)
     {
         var full = Path.GetFullPath(Path.Combine(root, path));
         if (files.Contains(full)) return full;

@@ -60,7 +60,8 @@ public static class ProfileMerge
 
     private static bool HasBitmaps(Profile profile) => profile.Functions.Any(f => f.Bitmap.Length > 0);
 
-    private static void Add(string path, Profile profile, Profile merged, int read, List<string> warnings)
+    /// <summary>Adds what one file has to what <paramref name="read"/> files had; its records become those of the sum.</summary>
+    internal static void Add(string path, Profile profile, Profile merged, int read, List<string> warnings)
     {
         if (merged.BitmapsByCondition != profile.BitmapsByCondition && !HasBitmaps(merged)) merged.BitmapsByCondition = profile.BitmapsByCondition;
         merged.Variants |= profile.Variants;

@@ -127,9 +127,15 @@ public static class CargoDoor
             Verbosity = Terminal.Verbosity,
             MemberFolders = project.MemberFolders,
         };
-        var profiles = ProfileFolder.Of(rest, instruments.Weaving(options));
+        var weaving = instruments.Weaving(options);
+        var perTest = TestPlan.TakeOption(rest, weaving) != null;
+        var profiles = ProfileFolder.Of(rest, weaving);
         var namesTarget = NamesTarget(rest, project);
-        return new Session(project, plan, target, folder, namesTarget, CargoArguments(cargo, rest, folder, namesTarget ? null : toolchain.Host), EnvironmentFor(plan, profiles));
+        var environment = EnvironmentFor(plan, profiles);
+        if (perTest)
+            foreach (var (name, value) in TestPlan.Variables(project, Targets(rest, project, toolchain.Host), profiles?.Path ?? Path.GetFullPath(Variable(ProfileFolder.Variable)!)))
+                environment[name] = value;
+        return new Session(project, plan, target, folder, namesTarget, CargoArguments(cargo, rest, folder, namesTarget ? null : toolchain.Host), environment);
     }
 
     private sealed record Session(CargoProject Project, BuildPlan Plan, string TargetFolder, string Folder, bool NamesTarget, List<string> Arguments, Dictionary<string, string?> Environment);
@@ -143,6 +149,12 @@ public static class CargoDoor
 
     private static bool NamesTarget(List<string> rest, CargoProject project) =>
         HasFlag(rest, "--target") || Variable("CARGO_BUILD_TARGET") != null || project.Configured("build", "target") != null;
+
+    private static List<string> Targets(List<string> rest, CargoProject project, string host)
+    {
+        var named = Select(rest, ["--target"], []).Where(a => a != "--target").Select(a => a.StartsWith("--target=", StringComparison.Ordinal) ? a[9..] : a).ToList();
+        return named.Count > 0 ? named : [Variable("CARGO_BUILD_TARGET") ?? project.Configured("build", "target") ?? host];
+    }
 
     private static List<string> CargoArguments(List<string> cargo, List<string> rest, string folder, string? host)
     {

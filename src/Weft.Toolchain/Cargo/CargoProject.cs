@@ -60,11 +60,14 @@ public sealed class CargoProject
     /// <summary>The user's runner for programs of a target (<c>target.TRIPLE.runner</c>), as cargo splits it; empty: none.</summary>
     public IReadOnlyList<string> RunnerOf(string triple)
     {
-        var variable = Environment.GetEnvironmentVariable($"CARGO_TARGET_{triple.ToUpperInvariant().Replace('-', '_').Replace('.', '_')}_RUNNER");
+        var variable = Environment.GetEnvironmentVariable(RunnerVariable(triple));
         if (!string.IsNullOrEmpty(variable)) return variable.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         if (!configuration.TryGetProperty("target", out var targets) || !targets.TryGetProperty(triple, out var target) || !target.TryGetProperty("runner", out var runner)) return [];
         return runner.ValueKind == JsonValueKind.Array ? [.. runner.EnumerateArray().Select(r => r.ToString())] : runner.ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries);
     }
+
+    /// <summary>The variable that names a runner, before all files.</summary>
+    internal static string RunnerVariable(string triple) => $"CARGO_TARGET_{triple.ToUpperInvariant().Replace('-', '_').Replace('.', '_')}_RUNNER";
 
     /// <param name="cargo">The cargo to ask, with a +toolchain argument if the user gave one.</param>
     /// <param name="global">Arguments that choose the project and its configuration (--manifest-path, --config, -C, -Z).</param>

@@ -6,22 +6,30 @@ namespace Weft.Toolchain.Cargo;
 /// The folder that the programs of one <c>weft cargo test</c> or <c>run</c> leave their profiles in. Cargo runs each in another
 /// folder; together they say what ran, and what an earlier build left there does not belong to it.
 /// </summary>
-internal sealed class ProfileFolder
+public sealed class ProfileFolder
 {
     public const string Variable = "WEFT_OUT";
 
+    /// <summary>How folders begin that tests write to while they run.</summary>
+    public const string Unfinished = "running-tests-";
+
+    // Profiles, and what they were made into by test.
+    private static readonly string[] Old = ["*.profraw*", "tests.profdata", "tests.weftmap"];
+
     private static readonly HashSet<string> Running = ["run", "r", "test", "t", "bench", "nextest"];
 
-    private readonly string path;
     private readonly IReadOnlyList<string> subfolders;
     private readonly bool keeps;
 
     private ProfileFolder(string path, IReadOnlyList<string> subfolders, bool keeps)
     {
-        this.path = path;
+        Path = path;
         this.subfolders = subfolders;
         this.keeps = keeps;
     }
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
 
     /// <summary>Null when no instrument wants one, or the user has said where profiles go.</summary>
     /// <param name="rest">Cargo's arguments; loses <c>--no-clean</c>.</param>
@@ -33,7 +41,7 @@ internal sealed class ProfileFolder
         var noClean = new FlagReader(rest).TakeSwitch("--no-clean");
         var subcommand = rest.FirstOrDefault(a => !a.StartsWith('-'));
         if (subcommand == null || !Running.Contains(subcommand) || Terminal.IsSet(Variable) || Terminal.IsSet("LLVM_PROFILE_FILE")) return null;
-        return new ProfileFolder(Path.GetFullPath("weft-out"), wanted, noClean);
+        return new ProfileFolder(System.IO.Path.GetFullPath("weft-out"), wanted, noClean);
     }
 
     /// <summary>Removes old profiles, unless they are to be kept, and returns the folder.</summary>
@@ -41,15 +49,17 @@ internal sealed class ProfileFolder
     public string Prepare()
     {
         if (!keeps)
-            foreach (var folder in subfolders.Select(s => Path.Combine(path, s)).Where(Directory.Exists)) Clean(folder);
-        return path;
+            foreach (var folder in subfolders.Select(s => System.IO.Path.Combine(Path, s)).Where(Directory.Exists)) Clean(folder);
+        return Path;
     }
 
     private static void Clean(string folder)
     {
         try
         {
-            foreach (var file in Directory.GetFiles(folder, "*.profraw*")) File.Delete(file);
+            foreach (var pattern in Old)
+                foreach (var file in Directory.GetFiles(folder, pattern)) File.Delete(file);
+            foreach (var left in Directory.GetDirectories(folder, Unfinished + "*")) Directory.Delete(left, recursive: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

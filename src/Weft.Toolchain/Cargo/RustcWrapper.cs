@@ -12,6 +12,9 @@ public static class RustcWrapper
     // What rustc's own optimisation pipeline would do and Weft's does not.
     private static readonly string[] Unsupported = ["profile-generate", "profile-use", "passes"];
 
+    // Names crates that may use what is unstable with a stable rustc; 1 is all.
+    private const string Bootstrap = "RUSTC_BOOTSTRAP";
+
     // Set when this process was started again to lower what rustc has made already.
     private const string IsCompiled = "__WEFT_COMPILED";
 
@@ -50,10 +53,12 @@ public static class RustcWrapper
             Weave = !IsSkipped(plan, crate),
         };
         var bitcodeOnly = rustc.HasCodegen("linker-plugin-lto") && rustc.Codegen("linker-plugin-lto") is not ("no" or "n" or "off" or "false");
-        Rewrite(rustc, weaving, link, plan);
+        List<string> flags = link.Weave ? [.. weaving.RustcFlags(crate, IsMember(plan))] : [];
+        Rewrite(rustc, weaving, link, flags);
         if (Environment.GetEnvironmentVariable(IsCompiled) == null)
         {
             var environment = new Dictionary<string, string?> { [LinkPlan.Variable] = link.Encode() };
+            if (flags.Contains("-Z")) environment[Bootstrap] = WithUnstable(crate, Environment.GetEnvironmentVariable(Bootstrap));
             var exit = ChildProcess.Run(compiler[0], [.. compiler.Skip(1), .. rustc.All], environment);
             // Cargo builds the crates below an LTO root as bitcode only; the linker role merges them.
             if (exit != 0 || bitcodeOnly) return exit;
@@ -68,6 +73,13 @@ public static class RustcWrapper
     private static bool AsksForLto(RustcArguments rustc) => rustc.HasCodegen("lto") && rustc.Codegen("lto") is null or "fat" or "thin" or "yes" or "y" or "on" or "true";
 
     internal static bool IsSkipped(BuildPlan plan, string crate) => plan.Build.Skip.Any(s => s.Replace('-', '_') == crate);
+
+    private static string WithUnstable(string crate, string? allowed) => allowed switch
+    {
+        "1" => allowed,
+        null or "" or "0" or "-1" => crate,
+        _ => $"{allowed},{crate}",
+    };
 
     private static bool IsMember(BuildPlan plan) => Environment.GetEnvironmentVariable("CARGO_MANIFEST_DIR") is { } folder && plan.MemberFolders.Contains(folder);
 
@@ -87,7 +99,7 @@ public static class RustcWrapper
     /// opt-level becomes one canonical value only for instruments that count what the front end emits; the level asked
     /// for then governs the lowering alone.
     /// </summary>
-    private static void Rewrite(RustcArguments rustc, Weaving weaving, LinkPlan link, BuildPlan plan)
+    private static void Rewrite(RustcArguments rustc, Weaving weaving, LinkPlan link, List<string> flags)
     {
         // Without optimisation nothing is inlined between units anyway: keep rustc's many units, which rebuild faster.
         if (link.Settings.Level != OptLevel.O0)
@@ -102,7 +114,7 @@ public static class RustcWrapper
         rustc.AddCodegen("linker-plugin-lto");
         rustc.AddCodegen("no-prepopulate-passes");
         AddLinker(rustc);
-        if (link.Weave) rustc.Add([.. weaving.RustcFlags(rustc.CrateName!, IsMember(plan))]);
+        rustc.Add([.. flags]);
         rustc.Add("--cfg", "weft", "--check-cfg", "cfg(weft)");
         foreach (var instrument in weaving.Instruments) rustc.Add("--cfg", $"weft_{instrument.Name}", "--check-cfg", $"cfg(weft_{instrument.Name})");
     }

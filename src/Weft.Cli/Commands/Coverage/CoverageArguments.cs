@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.RegularExpressions;
 using Weft.Core;
 using Weft.Coverage.Exclusions;
 using Weft.Coverage.Export;
@@ -29,8 +28,7 @@ internal sealed class CoverageArguments
     private readonly Argument<string[]>? binaries;
     private readonly Option<string[]> objects = new("--object") { HelpName = "FILE", Description = "A program, library, object or archive that was built for coverage; may be given several times", AllowMultipleArgumentsPerToken = false };
     private readonly Option<string[]>? profiles;
-    private readonly Option<string[]> ignore = new("--ignore-filename-regex") { HelpName = "REGEX", Description = "Leave out source files whose path matches", AllowMultipleArgumentsPerToken = false };
-    private readonly Option<bool> noDefaultIgnore = new("--no-default-ignore-filename-regex") { Description = "In a cargo workspace, do not leave out tests, examples, benches, dependencies and what builds make" };
+    private readonly SourceFilter filter = new();
     private readonly Option<bool> fail = ProfileInputs.FailOnDamage();
 
     /// <param name="withBinaries">Whether programs are also positional.</param>
@@ -39,7 +37,6 @@ internal sealed class CoverageArguments
     {
         if (withBinaries) binaries = new Argument<string[]>("BINARY") { Description = "The same as --object [default: the programs that profiles name]", Arity = ArgumentArity.ZeroOrMore };
         if (withProfiles) profiles = new Option<string[]>("--profile") { HelpName = "FILE", Description = $"Profiles and folders with *.profraw in them {ProfileInputs.Default}", AllowMultipleArgumentsPerToken = false };
-        ignore.Validators.Add(result => { foreach (var token in result.Tokens) if (ToRegex(token.Value) == null) result.AddError($"--ignore-filename-regex: '{token.Value}' is not a regular expression"); });
     }
 
     public void AddTo(Command command)
@@ -47,8 +44,7 @@ internal sealed class CoverageArguments
         if (binaries != null) command.Add(binaries);
         command.Add(objects);
         if (profiles != null) command.Add(profiles);
-        command.Add(ignore);
-        command.Add(noDefaultIgnore);
+        filter.AddTo(command);
         command.Add(fail);
     }
 
@@ -66,7 +62,7 @@ internal sealed class CoverageArguments
         var data = CoverageData.Load(files, merged.Profile, Demangler.Demangle);
         var remarks = Remarks(data);
         var sources = new SourceTexts();
-        var wanted = Wanted(parsed, data.Files);
+        var wanted = filter.Wanted(parsed, data.Files);
         remarks.AddRange(SourceProblems.Of(wanted, data, sources, files.Max(File.GetLastWriteTimeUtc)));
         var exclusion = Exclusion.Find(wanted, sources);
         remarks.AddRange(exclusion.Problems);
@@ -89,25 +85,10 @@ internal sealed class CoverageArguments
         return counted.Usable;
     }
 
-    private List<string> Wanted(ParseResult parsed, IReadOnlyList<string> files)
-    {
-        var unwanted = (parsed.GetValue(ignore) ?? []).Select(r => ToRegex(r)!).ToList();
-        if (!parsed.GetValue(noDefaultIgnore) && files.Any(f => f.EndsWith(".rs", StringComparison.Ordinal))) unwanted.AddRange(CargoIgnores.Find(Directory.GetCurrentDirectory()));
-        // rustc leaves ".." in paths of modules that are elsewhere.
-        return files.Where(file => !unwanted.Exists(r => r.IsMatch(file) || (file.Contains("/../") && r.IsMatch(Path.GetFullPath(file))))).ToList();
-    }
-
     private static List<string> Remarks(CoverageData data)
     {
         if (data.Mismatches is not [var first, ..]) return [];
         var others = data.Mismatches.Count == 1 ? "" : data.Mismatches.Count == 2 ? " and another" : $" and {data.Mismatches.Count - 1} others";
         return [$"the profile has counts of another build of '{Demangler.Demangle(first.Name)}'{others}: left out"];
-    }
-
-    // What needs backtracking could take for ever; LLVM's expressions, those of POSIX, do not.
-    private static Regex? ToRegex(string pattern)
-    {
-        try { return new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking); }
-        catch (Exception e) when (e is ArgumentException or NotSupportedException) { return null; }
     }
 }

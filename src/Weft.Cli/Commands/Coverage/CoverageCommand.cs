@@ -11,6 +11,8 @@ internal static class CoverageCommand
         ReportCommand.Create(),
         DiffCommand.Create(),
         CompareCommand.Create(),
+        TestsCommand.Create(),
+        RecordTestCommand.Create(),
         HtmlCommand.Create(),
         ExportCommand.Create(),
         ShowProfileCommand.Create(),

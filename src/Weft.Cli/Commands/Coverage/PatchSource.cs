@@ -14,7 +14,7 @@ internal static class PatchSource
         if (Git("rev-parse", "--verify", "--quiet", "--end-of-options", commit + "^{commit}") is not { ExitCode: 0 } found)
             throw WeftException.Usage($"git knows no commit '{commit}'", "fetch it first: a clone of CI has often only the newest commit (fetch-depth: 0 gets all)");
         var start = Git("merge-base", found.Output.Trim(), "HEAD") is { ExitCode: 0 } fork ? fork.Output.Trim() : found.Output.Trim();
-        var diff = Git("-c", "core.quotePath=false", "diff", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "--ignore-submodules", "-M", "--src-prefix=a/", "--dst-prefix=b/", start, "--");
+        var diff = Git("-c", "core.quotePath=false", "diff", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--no-relative", "--ignore-submodules", "-M", "--src-prefix=a/", "--dst-prefix=b/", start, "--");
         return diff.ExitCode == 0 ? (diff.Output, root) : throw new WeftException($"git diff failed: {diff.Errors.Trim()}");
     }
 

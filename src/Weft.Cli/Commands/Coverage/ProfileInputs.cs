@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Weft.Core;
+using Weft.Coverage.PerTest;
 using Weft.Coverage.Profiles;
 
 namespace Weft.Cli.Commands.Coverage;
@@ -28,8 +29,7 @@ internal static class ProfileInputs
     {
         if (inputs.Count == 0)
         {
-            var wish = Environment.GetEnvironmentVariable("WEFT_OUT");
-            var folder = Path.Combine(string.IsNullOrEmpty(wish) ? "weft-out" : wish, "coverage");
+            var folder = TestMaps.Folder;
             return Directory.Exists(folder) && In(folder) is { Count: > 0 } found
                 ? found
                 : throw WeftException.Usage($"which profiles? there are none in '{folder}'", "name files or folders, or make some: build with weft cargo build --with coverage or weft cc --with=coverage, and run the program");
@@ -46,7 +46,8 @@ internal static class ProfileInputs
 
     private static List<string> In(string folder)
     {
-        var files = Directory.EnumerateFiles(folder, "*.profraw", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true }).ToList();
+        var below = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true };
+        var files = Directory.EnumerateFiles(folder, "*.profraw", below).Concat(Directory.EnumerateFiles(folder, TestStore.ProfileName, below)).ToList();
         files.Sort(StringComparer.Ordinal);
         return files;
     }
