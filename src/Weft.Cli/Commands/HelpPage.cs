@@ -105,6 +105,18 @@ internal static class HelpPage
             ("weft coverage merge ci/*.profraw -o all.profdata --indexed 13", "for llvm-cov of LLVM 22"),
             ("weft coverage merge nightly/ --fail-on-damage -o all.profdata", "fail rather than leave a damaged profile out"),
         ]),
+        ["weft coverage tests"] = ("Examples",
+        [
+            ("weft coverage tests", "what each test of the last run reaches"),
+            ("weft coverage tests --line src/lib.rs:12", "who reaches this line"),
+            ("weft coverage tests --since origin/main --format cargo", "commands that run what the branch needs"),
+            ("weft coverage tests --minimal --format names", "few tests that reach as much as all"),
+        ]),
+        ["weft coverage record-test"] = ("Examples",
+        [
+            ("weft coverage record-test parser/empty -- ./run-parser empty.txt", "a program built for coverage"),
+            ("weft coverage record-test slow -- sh suite.sh --slow", "a script that starts some"),
+        ]),
         ["weft coverage report"] = ("Examples",
         [
             ("weft coverage report --show-missing-lines", "the programs of the profiles in weft-out/coverage"),

@@ -173,8 +173,9 @@ public static class TestMapFile
             for (var i = 0; i < functions.Length; i++) functions[i] = Function(sources);
             var images = new TestedImage[reader.Count(What)];
             for (var i = 0; i < images.Length; i++) images[i] = new TestedImage(Text(), Hex(), Sorted(functions.Length));
+            var members = Array.ConvertAll(images, image => image.Functions.ToHashSet());
             var tests = new Test[reader.Count(What)];
-            for (var i = 0; i < tests.Length; i++) tests[i] = Test(functions, images.Length);
+            for (var i = 0; i < tests.Length; i++) tests[i] = Test(functions, members);
             if (reader.Left > 0) throw new DamageException($"{reader.Left} bytes follow {What}");
             return new TestMap(functions, images, tests);
         }
@@ -214,11 +215,12 @@ public static class TestMapFile
             return regions;
         }
 
-        private Test Test(TestedFunction[] functions, int images)
+        private Test Test(TestedFunction[] functions, HashSet<int>[] images)
         {
             var (program, name, kind, passed) = (Text(), Text(), (TestKind)reader.U8(What), reader.U8(What) != 0);
             if (kind > TestKind.Command) throw new DamageException("a test is of no kind");
-            var (own, reached) = (Sorted(images), Sorted(functions.Length));
+            var (own, reached) = (Sorted(images.Length), Sorted(functions.Length));
+            if (!Array.TrueForAll(reached, f => Array.Exists(own, i => images[i].Contains(f)))) throw new DamageException("a test reaches a function of a program that it does not run");
             var patterns = new (int, int)[reached.Length];
             for (var i = 0; i < reached.Length; i++) patterns[i] = (reached[i], Index(functions[reached[i]].Patterns.Count));
             return new Test(program, name, kind, passed, own, patterns);
