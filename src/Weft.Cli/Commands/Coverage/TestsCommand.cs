@@ -32,7 +32,7 @@ internal static class TestsCommand
         var minimal = new Option<bool>("--minimal") { Description = "Of these, only as many as reach all that they reach together" };
         var format = new Option<string>("--format") { HelpName = "FORMAT", Description = $"One of {names}; cargo are commands that run these tests [default: text]", DefaultValueFactory = _ => "text" };
         format.Validators.Add(result => { if (result.Tokens is [var token] && token.Value != "json" && !Formats.ContainsKey(token.Value)) result.AddError($"--format: '{token.Value}' is not one of {names}"); });
-        var command = new Command("tests", "Print what tests reach, and which tests reach a function, a line or a file, or are needed for a change.") { function, line, file, since, patch, minimal, format, maps };
+        var command = new Command("tests", "Print what tests reach, who reaches a function, line or file, and which tests a change needs.") { function, line, file, since, patch, minimal, format, maps };
         filter.AddTo(command);
         command.SetAction(parsed =>
         {
