@@ -9,7 +9,7 @@ namespace Weft.Cli.Commands;
 
 /// <summary>
 /// Builds one bundled program in C and in Rust, plain and metered, without and with optimisation, and shows that the units
-/// counted are the same at both levels and what the counting costs. Then the same for <see cref="InterruptsDemo"/> and <see cref="TracingDemo"/>.
+/// counted are the same at both levels and what the counting costs. Then come <see cref="InterruptsDemo"/>, <see cref="TracingDemo"/> and <see cref="CoverageDemo"/>.
 /// </summary>
 internal static class DemoCommand
 {
@@ -32,16 +32,20 @@ internal static class DemoCommand
     {
         foreach (var name in (string[])["demo.c", "demo.rs", "interrupts.c", "tracing.c"]) Unpack(name, Path.Combine(folder, name));
         Unpack("demo.toml", Path.Combine(folder, "Cargo.toml"));
+        Unpack("demo.toml", Path.Combine(folder, "coverage/Cargo.toml"));
+        Unpack("coverage.rs", Path.Combine(folder, "coverage/demo.rs"));
         var rows = new List<Row>();
         var compiler = ClangDoor.FindCompiler();
         if (compiler != null) rows.AddRange(((string[])["-O0", "-O2"]).Select(level => C(folder, compiler, level)));
         else Terminal.Note("no clang that weft cc works with: the C half of the demo is left out (see weft doctor)");
-        if (ChildProcess.Find("cargo") != null) rows.AddRange(((string[])["0", "3"]).Select(level => Rust(folder, level)));
+        var hasCargo = ChildProcess.Find("cargo") != null;
+        if (hasCargo) rows.AddRange(((string[])["0", "3"]).Select(level => Rust(folder, level)));
         else Terminal.Note("no cargo found: the Rust half of the demo is left out (see weft doctor)");
         if (rows.Count == 0) throw new WeftException("neither clang nor cargo was found", "weft doctor says how to get them");
         var interrupts = compiler == null ? null : InterruptsDemo.Run(folder, compiler);
         var tracing = compiler == null ? null : TracingDemo.Run(folder, compiler);
-        return Print(rows, interrupts, tracing, folder);
+        var coverage = hasCargo && DoctorCommand.HasProfilerBuiltins() ? CoverageDemo.Run(folder) : null;
+        return Print(rows, interrupts, tracing, coverage, folder);
     }
 
     private static Row C(string folder, IReadOnlyList<string> compiler, string level)
@@ -86,7 +90,7 @@ internal static class DemoCommand
         return (results, best);
     }
 
-    private static int Print(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, string folder)
+    private static int Print(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, CoverageDemo? coverage, string folder)
     {
         Console.Out.Write($"\n  {"program",-8}{"level",-6}{"units",16}{"plain",11}{"metered",11}{"ratio",8}\n");
         foreach (var row in rows)
@@ -96,13 +100,14 @@ internal static class DemoCommand
         Console.Out.Write($"\n{verdict}\nTo see where they were spent: weft metering report {Terminal.ShellQuote(rows[0].ReportFile)}\n");
         interrupts?.Print(Console.Out);
         tracing?.Print(Console.Out);
+        coverage?.Print(Console.Out);
         var page = Path.Combine(folder, "index.html");
-        AtomicFile.Write(page, Encoding.UTF8.GetBytes(Page(rows, interrupts, tracing, verdict)));
+        AtomicFile.Write(page, Encoding.UTF8.GetBytes(Page(rows, interrupts, tracing, coverage, verdict)));
         Console.Out.Write($"\nThe same as a page: {page}\n");
         return (int)(same ? ExitCode.Success : ExitCode.CheckFailed);
     }
 
-    private static string Page(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, string verdict)
+    private static string Page(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, CoverageDemo? coverage, string verdict)
     {
         var page = new DemoPage();
         page.Heading("Metering: a deterministic count of the work a program did");
@@ -116,6 +121,7 @@ internal static class DemoCommand
         }
         interrupts?.Write(page);
         tracing?.Write(page);
+        coverage?.Write(page);
         return page.ToString();
     }
 

@@ -97,7 +97,8 @@ internal static class DoctorCommand
             : new(name, Verdict.Optional, "of Rust: this rustc lacks its library profiler_builtins, and refuses without", "a toolchain of rustup's, which has it: curl https://sh.rustup.rs -sSf | sh");
     }
 
-    private static bool HasProfilerBuiltins() =>
+    /// <summary>Whether rustc hands out regions of coverage: some distributions leave that library out.</summary>
+    public static bool HasProfilerBuiltins() =>
         Ask("rustc", "--print=target-libdir")?.Trim() is { Length: > 0 } folder && Directory.Exists(folder) && Directory.EnumerateFiles(folder, "libprofiler_builtins-*.rlib").Any();
 
     private static IEnumerable<Check> Variables() =>
