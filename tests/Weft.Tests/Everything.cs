@@ -16,11 +16,12 @@ internal static class Everything
         };
     }
 
-    // Some of the tests run as another user.
+    // Some of the tests run as another user than the tools of the build before them.
     private static string Folder()
     {
-        var folder = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"weft-everything-{Environment.ProcessId}")).FullName;
-        File.SetUnixFileMode(folder, (UnixFileMode)0b111_111_111);
+        var folder = Path.Combine(Path.GetTempPath(), $"weft-everything-{Environment.ProcessId}");
+        Directory.CreateDirectory(Path.Combine(folder, "coverage"));
+        foreach (var name in (string[])["", "coverage"]) File.SetUnixFileMode(Path.Combine(folder, name), (UnixFileMode)0b111_111_111);
         return folder;
     }
 }

@@ -29,6 +29,7 @@ internal sealed class Marks
         word = context.Int(32);
         nothing = pointer.Null;
         annotation = module.FindFunction(Annotation) ?? module.AddFunction(Annotation, LlvmType.Function(context.Void, pointer, pointer, pointer, word, pointer));
+        annotation.Add(context.EnumAttribute(NoMerge));
         count = Declare(module, CountName);
         set = Declare(module, SetName);
     }
@@ -38,10 +39,13 @@ internal sealed class Marks
         if (module.FindFunction(name) is { } known) return known;
         var context = module.Context;
         var function = module.AddFunction(name, LlvmType.Function(context.Void, context.Pointer, context.Int(64)));
-        foreach (var attribute in (ReadOnlySpan<byte[]>)["nounwind"u8.ToArray(), "willreturn"u8.ToArray(), "nocallback"u8.ToArray(), "nofree"u8.ToArray()]) function.Add(context.EnumAttribute(attribute));
+        foreach (var attribute in (ReadOnlySpan<byte[]>)["nounwind"u8.ToArray(), "willreturn"u8.ToArray(), "nocallback"u8.ToArray(), "nofree"u8.ToArray(), NoMerge]) function.Add(context.EnumAttribute(attribute));
         function.Add(context.EnumAttribute("memory"u8, InaccessibleReadWrite));
         return function;
     }
+
+    // Else the marks of two branches may become one behind them, whose counter is a phi.
+    private static readonly byte[] NoMerge = "nomerge"u8.ToArray();
 
     // Two bits (read, write) for each kind of memory: arguments, inaccessible, everything else.
     private const ulong InaccessibleReadWrite = 0b11_00;
