@@ -49,6 +49,9 @@ public interface IInstrument
     /// <param name="isMember">Whether the crate belongs to the user's workspace.</param>
     IReadOnlyList<string> RustcFlags(InstrumentSettings settings, string crate, bool isMember) => [];
 
+    /// <summary>Whether it reads the source: then the IR has debug locations, and <see cref="WeaveContext.Source"/> is filled.</summary>
+    bool ReadsSource(InstrumentSettings settings) => false;
+
     /// <summary>Folder below WEFT_OUT that its profiles go to, if runs of one cargo command make a whole; or null.</summary>
     string? ProfileFolder => null;
 
@@ -72,8 +75,30 @@ public sealed class InstrumentSettings(Func<string, string> option, Func<string,
     public bool IsWovenWith(string instrument) => isWoven(instrument);
 }
 
+/// <summary>What a build knows of the source of a module and bitcode does not say, for an instrument that reads source.</summary>
+/// <param name="Fingerprint">Text that differs whenever the source does, as far as debug locations do not tell.</param>
+/// <param name="Folder">What relative names of files begin at.</param>
+public sealed record SourceContext(string Fingerprint, string Folder)
+{
+    /// <summary>Of C and C++: what the compiler's preprocessor printed, with the macros (<c>-E -dD</c>).</summary>
+    public string? Preprocessed { get; init; }
+
+    /// <summary>The main file of that, as the compiler names it.</summary>
+    public string MainFile { get; init; } = "";
+
+    /// <summary>Whether that is C++.</summary>
+    public bool IsCpp { get; init; }
+
+    /// <summary>Of Rust: the folders of the workspace's packages.</summary>
+    public IReadOnlyList<string> Packages { get; init; } = [];
+}
+
 /// <summary>What an instrument may know while it weaves.</summary>
-public sealed record WeaveContext(Stage Stage, bool Optimised, InstrumentSettings Settings)
+/// <param name="Stage">Where in the lowering.</param>
+/// <param name="Optimised">False at -O0.</param>
+/// <param name="Settings">What the build asked of the instrument.</param>
+/// <param name="Source">What the build knows of the source; null when nobody said.</param>
+public sealed record WeaveContext(Stage Stage, bool Optimised, InstrumentSettings Settings, SourceContext? Source = null)
 {
     /// <summary>False at -O0, where a debugger expects the user's variables in memory.</summary>
     public bool Optimised { get; } = Optimised;

@@ -7,7 +7,8 @@ namespace Weft.Core;
 /// <param name="Bitcode">The module as the front end wrote it.</param>
 /// <param name="Weave">False for a crate the user skips: it is lowered, not instrumented.</param>
 /// <param name="Optimised">True for bitcode that went through the first half of link-time optimisation when it was made.</param>
-public sealed record LoweringInput(string Name, byte[] Bitcode, bool Weave = true, bool Optimised = false);
+/// <param name="Source">What is known of its source, if an instrument reads that.</param>
+public sealed record LoweringInput(string Name, byte[] Bitcode, bool Weave = true, bool Optimised = false, SourceContext? Source = null);
 
 /// <summary>
 /// Bitcode to object code, the stages in order:
@@ -58,7 +59,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
     {
         using var context = new LlvmContext();
         using var module = Read(context, input, timings);
-        WeaveStage(module, stage, timings);
+        WeaveStage(module, stage, input.Source, timings);
         if (stage == Stage.Front) AddSizeAttributes(module);
         using (timings.Measure("write")) return module.ToBitcode();
     });
@@ -68,7 +69,8 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         var module = Read(context, input, timings);
         try
         {
-            if (input.Weave) WeaveStage(module, Stage.Front, timings);
+            if (input.Weave) WeaveStage(module, Stage.Front, input.Source, timings);
+            if (settings.StripsDebugInformation) module.StripDebugInformation();
             AddSizeAttributes(module);
             return module;
         }
@@ -100,7 +102,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
 
     private byte[] Emit(Module module, TargetMachine machine, bool weave, Timings timings)
     {
-        if (weave) WeaveStage(module, Stage.Back, timings);
+        if (weave) WeaveStage(module, Stage.Back, source: null, timings);
         if (settings.Sections) Sections.Assign(module);
         byte[] emitted;
         using (timings.Measure("emit")) emitted = machine.Emit(module, settings.Emit);
@@ -108,10 +110,10 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         return emitted;
     }
 
-    private void WeaveStage(Module module, Stage stage, Timings timings)
+    private void WeaveStage(Module module, Stage stage, SourceContext? source, Timings timings)
     {
         if (!weaving.WantsStage(stage)) return;
-        using (timings.Measure(stage == Stage.Front ? "weave front" : "weave back")) weaving.Weave(module, stage, settings.Level != OptLevel.O0);
+        using (timings.Measure(stage == Stage.Front ? "weave front" : "weave back")) weaving.Weave(module, stage, settings.Level != OptLevel.O0, source);
         using (timings.Measure("verify")) module.Verify();
     }
 

@@ -27,6 +27,9 @@ public sealed record LoweringSettings
     /// <summary>Fold identical functions, as rustc does from -O2 on; clang does not.</summary>
     public bool MergeFunctions { get; init; }
 
+    /// <summary>The front end made debug information for the instruments alone: drop it when they have worked.</summary>
+    public bool StripsDebugInformation { get; init; }
+
     /// <summary>Options for LLVM's own command line (<c>-C llvm-args</c>, <c>-mllvm</c>).</summary>
     public IReadOnlyList<string> LlvmArguments { get; init; } = [];
 
@@ -63,5 +66,5 @@ public sealed record LoweringSettings
     };
 
     /// <summary>Text that differs whenever the settings differ.</summary>
-    public string Fingerprint => $"{(int)Level};{Cpu};{Features};{(int?)Relocation ?? -1};{(int)CodeModel};{Sections};{MergeFunctions};{Triple};{(int)Emit};{string.Join(' ', LlvmArguments)}";
+    public string Fingerprint => $"{(int)Level};{Cpu};{Features};{(int?)Relocation ?? -1};{(int)CodeModel};{Sections};{MergeFunctions};{StripsDebugInformation};{Triple};{(int)Emit};{string.Join(' ', LlvmArguments)}";
 }

@@ -34,11 +34,14 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
         }
     }
 
-    public void Weave(Module module, Stage stage, bool optimised)
+    /// <summary>Whether an instrument reads the source: see <see cref="IInstrument.ReadsSource"/>.</summary>
+    public bool ReadsSource => Instruments.Any(i => i.ReadsSource(SettingsOf(i)));
+
+    public void Weave(Module module, Stage stage, bool optimised, SourceContext? source)
     {
         foreach (var instrument in Instruments)
             if (SettingsOf(instrument) is var settings && instrument.Stages(settings).Contains(stage))
-                instrument.Weave(module, new WeaveContext(stage, optimised, settings));
+                instrument.Weave(module, new WeaveContext(stage, optimised, settings, source));
     }
 
     /// <summary>What clang's front end is told for all instruments.</summary>

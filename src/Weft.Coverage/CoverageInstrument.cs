@@ -1,6 +1,7 @@
 using Weft.Core;
 using Weft.Coverage.Weaving;
 using Weft.Coverage.Weaving.Binary;
+using Weft.Coverage.Weaving.Own;
 using Weft.Llvm;
 
 namespace Weft.Coverage;
@@ -20,7 +21,10 @@ namespace Weft.Coverage;
 /// </summary>
 public sealed class CoverageInstrument : IInstrument
 {
-    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Binary = "binary", Mcdc = "mcdc", Branches = "branches", Crates = "crates", Workspace = "workspace", All = "all", Off = "off", On = "on";
+    private const string Counters = "counters", Exact = "exact", Atomic = "atomic", Binary = "binary", Mcdc = "mcdc", Branches = "branches", Crates = "crates", Regions = "regions", FrontEnd = "frontend", Own = "own", Off = "off", On = "on";
+
+    /// <summary>Values of the option for Rust's crates.</summary>
+    internal const string Workspace = "workspace", AllCrates = "all";
 
     public string Name => "coverage";
 
@@ -31,6 +35,7 @@ public sealed class CoverageInstrument : IInstrument
         new(Counters, Exact, [Exact, Atomic, Binary], "exact: counters of each thread's own; atomic: one set for all threads; binary: only whether"),
         new(Crates, Workspace, [], "Rust crates to count: workspace, all, or names with commas between them"),
         new(Branches, Off, [Off, On], "on: conditions of Rust code, too, by an option of rustc that is unstable (those of C and C++ always count)"),
+        new(Regions, FrontEnd, [FrontEnd, Own], "frontend: clang's and rustc's own; own: from the source and debug locations, for any code"),
         new(Mcdc, Off, [Off, On], "on: modified condition/decision coverage, where the front end has it (clang)"),
     ];
 
@@ -40,15 +45,16 @@ public sealed class CoverageInstrument : IInstrument
 
     public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_coverage_*", "weft_coverage_*", "__llvm_profile_*"];
 
-    public IReadOnlyList<string> ClangFlags(InstrumentSettings settings) =>
-        ["-fprofile-instrument=clang", "-fcoverage-mapping", .. settings.Option(Mcdc) == On ? ["-fcoverage-mcdc"] : Array.Empty<string>()];
+    public bool ReadsSource(InstrumentSettings settings) => settings.Option(Regions) == Own;
 
-    public IReadOnlyList<string> RustcFlags(InstrumentSettings settings, string crate, bool isMember) => settings.Option(Crates) switch
-    {
-        Workspace => isMember,
-        All => true,
-        var names => names.Split(',').Any(n => n.Replace('-', '_') == crate),
-    } ? ["-C", "instrument-coverage", .. settings.Option(Branches) == On ? ["-Z", "coverage-options=condition"] : Array.Empty<string>()] : [];
+    public IReadOnlyList<string> ClangFlags(InstrumentSettings settings) =>
+        ReadsSource(settings) ? [] : ["-fprofile-instrument=clang", "-fcoverage-mapping", .. settings.Option(Mcdc) == On ? ["-fcoverage-mcdc"] : Array.Empty<string>()];
+
+    public IReadOnlyList<string> RustcFlags(InstrumentSettings settings, string crate, bool isMember) =>
+        !IsCovered(settings, crate, isMember) ? []
+        // One module for the crate tells which of its functions there is no code of.
+        : ReadsSource(settings) ? ["-C", "codegen-units=1"]
+        : ["-C", "instrument-coverage", .. settings.Option(Branches) == On ? ["-Z", "coverage-options=condition"] : Array.Empty<string>()];
 
     public string ProfileFolder => "coverage";
 
@@ -56,10 +62,26 @@ public sealed class CoverageInstrument : IInstrument
 
     public void Weave(Module module, WeaveContext context)
     {
+        if (ReadsSource(context.Settings) && !FrontEndCounters.ArePresent(module)) WeaveOwn(module, context);
         if (!FrontEndCounters.ArePresent(module)) return;
         FrontEndCounters.ToMarks(module);
         if (context.Option(Counters) == Binary) BinaryCounters.Rewrite(module);
         if (context.Optimised) Simplification.Run(module);
         MarkLowering.Run(module, context.Option(Counters) == Atomic, promotes: context.Optimised);
     }
+
+    private static void WeaveOwn(Module module, WeaveContext context)
+    {
+        if (context.Source == null && module.Functions.TrueForAll(f => f.Subprogram == 0))
+            Terminal.Warning("coverage: the module has no debug information, so nothing in it is counted; compile it with -g");
+        var source = context.Source ?? new SourceContext("", Environment.CurrentDirectory);
+        OwnRegions.Weave(module, source, new CoveredFiles(context.Option(Crates), source).Contains);
+    }
+
+    private static bool IsCovered(InstrumentSettings settings, string crate, bool isMember) => settings.Option(Crates) switch
+    {
+        Workspace => isMember,
+        AllCrates => true,
+        var names => names.Split(',').Any(n => n.Replace('-', '_') == crate),
+    };
 }

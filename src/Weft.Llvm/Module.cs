@@ -94,6 +94,9 @@ public sealed unsafe class Module : IDisposable
 
     public bool HasFlag(string name) => Native.LLVMGetModuleFlag(Handle, name, (nuint)System.Text.Encoding.UTF8.GetByteCount(name)) != 0;
 
+    /// <summary>Drops all debug information.</summary>
+    public void StripDebugInformation() => _ = Native.LLVMStripModuleDebugInfo(Handle);
+
     /// <summary>Moves everything of <paramref name="other"/>, which must share the context, into this module.</summary>
     /// <remarks>Functions of <paramref name="other"/> that are linkonce and not referenced here are dropped.</remarks>
     public void Link(Module other)

@@ -179,6 +179,12 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial uint LLVMGetMDKindIDInContext(nint context, byte* name, uint length);
     [LibraryImport(Library)] internal static partial void LLVMGlobalSetMetadata(nint global, uint kind, nint node);
     [LibraryImport(Library)] internal static partial uint LLVMDISubprogramGetLine(nint subprogram);
+    [LibraryImport(Library)] internal static partial uint LLVMDILocationGetLine(nint location);
+    [LibraryImport(Library)] internal static partial uint LLVMDILocationGetColumn(nint location);
+    [LibraryImport(Library)] internal static partial nint LLVMDILocationGetScope(nint location);
+    [LibraryImport(Library)] internal static partial nint LLVMDILocationGetInlinedAt(nint location);
+    [LibraryImport(Library)] internal static partial byte* LLVMGetMDString(nint value, out uint length);
+    [LibraryImport(Library)] internal static partial int LLVMStripModuleDebugInfo(nint module);
     [LibraryImport(Library)] internal static partial nint LLVMDIScopeGetFile(nint scope);
     [LibraryImport(Library)] internal static partial byte* LLVMDIFileGetFilename(nint file, out uint length);
     [LibraryImport(Library)] internal static partial byte* LLVMDIFileGetDirectory(nint file, out uint length);

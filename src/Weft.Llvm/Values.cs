@@ -210,6 +210,12 @@ public readonly unsafe record struct GlobalVariable(nint Handle)
 
     public bool HasComdat => Native.LLVMGetComdat(Handle) != 0;
 
+    /// <summary>Puts the variable into a section group of its own name: of several in a program the linker keeps one.</summary>
+    public void MakeGroup()
+    {
+        fixed (byte* name = (byte[])[.. AsValue.NameBytes, 0]) Native.LLVMSetComdat(Handle, Native.LLVMGetOrInsertComdat(Native.LLVMGetGlobalParent(Handle), name));
+    }
+
     /// <summary>Ties the variable to a function: the linker keeps or drops, and deduplicates, both together.</summary>
     public void AttachTo(LlvmContext context, Function function)
     {
@@ -338,6 +344,9 @@ public readonly unsafe record struct Function(nint Handle)
             return (System.IO.Path.Combine(LlvmLibrary.Text(folder, folderLength), LlvmLibrary.Text(name, length)), (int)Native.LLVMDISubprogramGetLine(scope));
         }
     }
+
+    /// <summary>The file that the function begins in; null without debug information.</summary>
+    public DebugFile? SourceFile => Subprogram is var scope and not 0 && Native.LLVMDIScopeGetFile(scope) is var file and not 0 ? new DebugFile(file) : null;
 
     public BlockList Blocks => new(Handle);
 

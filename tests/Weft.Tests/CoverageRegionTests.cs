@@ -1,98 +1,106 @@
-using Weft.Coverage.Regions;
-using Weft.Coverage.Regions.C;
-using Weft.Coverage.Regions.Rust;
-using Weft.Syntax;
 using Xunit.Abstractions;
 
 namespace Weft.Tests;
 
 /// <summary>
-/// Regions read from source against the front end's own, over the programs in tests/fixtures/coverage. The bounds are
-/// what is reached: they may only rise.
+/// Programs woven with regions and counters of Weft's own (<c>--coverage-regions own</c>) against the same programs built for
+/// coverage by clang and rustc: what LLVM's tools say of both. The bounds are what is reached: they may only rise.
 /// </summary>
-public sealed class CoverageRegionTests(ITestOutputHelper output)
+public sealed class CoverageRegionTests(ITestOutputHelper output) : CountedPrograms
 {
-    private static readonly string Programs = Path.Combine(Harness.Root, "tests/fixtures/coverage");
+    // Destructors of static objects run after LLVM's runtime has written its profile; Weft counts them.
+    private static readonly HashSet<string> CountedLater = ["statics.cc"];
 
-    [Needs("npm", "cc", "clang-22", "rustc")]
-    public void Regions_of_C_are_those_of_clang() => Check("*.c", ScoreClang, leastRegions: 0.993, leastLines: 0.994);
+    [TheoryNeeds("npm", "cc", "clang-22", "llvm-cov-22", "llvm-profdata-22")]
+    [InlineData("macros_nested.c")]
+    [InlineData("state_machine.c")]
+    [InlineData("exceptions.cc")]
+    public void Own_regions_and_counts_are_those_of_clang(string program)
+    {
+        var score = Clang(Path.Combine(Programs, program), "-O2");
+        Assert.True(score.Differences.Length == 0, $"{score}\n{score.Differences}");
+    }
 
-    [Needs("npm", "cc", "clang-22", "rustc")]
-    public void Regions_of_Cpp_are_those_of_clang() => Check("*.cc", ScoreClang, leastRegions: 0.96, leastLines: 0.998);
+    [TheoryNeeds("npm", "cc", "clang-22", "llvm-cov-22", "llvm-profdata-22")]
+    [InlineData("*.c", 0.985, 0.985)]
+    [InlineData("*.cc", 0.98, 0.99)]
+    [Trait("Category", "Slow")]
+    public void Own_regions_of_all_programs_are_those_of_clang(string pattern, double leastRegions, double leastLines)
+    {
+        var programs = Directory.GetFiles(Programs, pattern).Where(p => !CountedLater.Contains(Path.GetFileName(p))).Order(StringComparer.Ordinal);
+        Check(programs.Select(p => (p, Clang(p, "-O0"))), leastRegions, leastLines);
+    }
 
-    [Needs("npm", "cc", "clang-22", "rustc")]
-    public void Regions_of_Rust_are_those_of_rustc() => Check("*.rs", ScoreRust, leastRegions: 0.97, leastLines: 0.98);
+    [Needs("npm", "cc", "cargo", "llvm-cov-22", "llvm-profdata-22")]
+    public void Own_regions_and_counts_are_those_of_rustc()
+    {
+        foreach (var (program, score) in Rust(["closures.rs", "question.rs"])) Assert.True(score.Differences.Length == 0, $"{program}: {score}\n{score.Differences}");
+    }
 
-    private void Check(string pattern, Func<string, CoverageScore> score, double leastRegions, double leastLines)
+    [Needs("npm", "cc", "cargo", "llvm-cov-22", "llvm-profdata-22")]
+    [Trait("Category", "Slow")]
+    public void Own_regions_of_all_programs_are_those_of_rustc() =>
+        Check(Rust(Directory.GetFiles(Programs, "*.rs").Select(p => Path.GetFileName(p)).Order(StringComparer.Ordinal)), leastRegions: 0.94, leastLines: 0.95);
+
+    private void Check(IEnumerable<(string Program, CoverageScore Score)> scores, double leastRegions, double leastLines)
     {
         var total = new CoverageScore();
-        foreach (var program in Directory.GetFiles(Programs, pattern).Order(StringComparer.Ordinal))
+        foreach (var (program, score) in scores)
         {
-            var one = score(program);
-            output.WriteLine($"{Path.GetFileName(program)}: {one}");
-            total.Add(one);
+            output.WriteLine($"{Path.GetFileName(program)}: {score}");
+            total.Add(score);
         }
         output.WriteLine($"all: {total}\n{total.Differences}");
         Assert.True(total.EqualRegions >= leastRegions * total.Regions, $"{total}\n{total.Differences}");
         Assert.True(total.EqualLines >= leastLines * total.Lines, $"{total}\n{total.Differences}");
-        Assert.True(total.Extra <= 0.03 * total.Regions, $"{total}\n{total.Differences}");
+        Assert.True(total.Extra <= 0.06 * total.Regions, $"{total}\n{total.Differences}");
     }
 
-    /// <summary>clang's counters are numbered as our points are, so their values can be set in.</summary>
-    private static CoverageScore ScoreClang(string program)
+    private CoverageScore Clang(string program, string level)
     {
-        using var harness = new Harness();
         var isC = program.EndsWith(".c", StringComparison.Ordinal);
-        var compiler = isC ? "clang-22" : "clang++-22";
-        string[] flags = isC ? ["-w"] : ["-w", "-std=c++20"];
-        var reference = CoverageReference.Of(harness, compiler, [.. flags, "-fprofile-instr-generate", "-fcoverage-mapping"], program);
-        var preprocessed = harness.Run(compiler, [.. flags, "-E", "-dD", program], null).Output;
-        var reader = new CRegionReader(Parsers.Of(isC ? Grammar.C : Grammar.Cpp), preprocessed, program, path => new SourceFile(Path.GetFullPath(path, Programs), File.ReadAllBytes(Path.GetFullPath(path, Programs))));
-        var ours = reader.Read((file, line) => IsEmitted(reference, file, line));
+        string[] flags = ["-w", level, isC ? "-std=gnu17" : "-std=c++20"];
+        Harness.Must(isC ? "clang-22" : "clang++-22", [.. flags, "-fprofile-instr-generate", "-fcoverage-mapping", program, "-o", "theirs"]);
+        Build("ours", program, [.. flags, "--coverage-regions=own"]);
+        return Score(CoverageReference.OfFrontEnd(Harness, Harness.Path("theirs")), CoverageReference.OfWeft(Harness, Harness.Path("ours")));
+    }
+
+    private IEnumerable<(string Program, CoverageScore Score)> Rust(IEnumerable<string> programs)
+    {
+        Harness.Write("Cargo.toml", "[package]\nname = \"programs\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n");
+        Directory.CreateDirectory(Harness.Path("src/bin"));
+        var all = programs.ToList();
+        foreach (var program in all) File.Copy(Path.Combine(Programs, program), Harness.Path("src/bin/" + program));
+        Harness.Must(Harness.Weft, "cargo", "build", "--with", "coverage", "--coverage-regions", "own");
+        Harness.Environment["RUSTFLAGS"] = "-C instrument-coverage";
+        Harness.Must("cargo", "build", "--target-dir", "plain");
+        Harness.Environment.Remove("RUSTFLAGS");
+        var ours = Directory.GetDirectories(Assert.Single(Directory.GetDirectories(Harness.Path("target/weft"))), "*-*").Single() + "/debug/";
+        foreach (var name in all.Select(p => Path.GetFileNameWithoutExtension(p)))
+            yield return (name, Score(CoverageReference.OfFrontEnd(Harness, Harness.Path("plain/debug/" + name)), CoverageReference.OfWeft(Harness, ours + name)));
+    }
+
+    /// <summary>Of two functions with the same regions, the one with the same counts is meant: names of Rust's instantiations hold a number that depends on flags.</summary>
+    private static CoverageScore Score(List<ReferenceFunction> theirs, List<ReferenceFunction> ours)
+    {
         var score = new CoverageScore();
-        foreach (var function in reference)
+        var left = ours.ToList();
+        foreach (var function in theirs)
         {
-            var match = Best(function, ours);
-            var counters = function.Counters ?? [];
-            score.Compare(function.Name, CoverageScore.Counted(function), match == null ? [] : CoverageScore.Counted(match, point => point < counters.Count ? counters[point] : 0));
+            var match = left.Where(o => o.Files[0] == function.Files[0]).MaxBy(o => Likeness(function, o));
+            if (match != null && Likeness(function, match) <= 0) match = null;
+            score.Compare(function.Name, CoverageScore.Counted(function), match == null ? [] : CoverageScore.Counted(match));
+            if (match != null) left.Remove(match);
         }
         return score;
     }
 
-    /// <summary>What rustc counts is not known by our points: the blocks are checked by giving each the count that most of its regions have.</summary>
-    private static CoverageScore ScoreRust(string program)
+    private static long Likeness(ReferenceFunction theirs, ReferenceFunction ours)
     {
-        using var harness = new Harness();
-        var reference = CoverageReference.Of(harness, "rustc", ["--edition", "2024", "-A", "warnings", "-C", "instrument-coverage"], program);
-        var ours = new RustRegionReader(Parsers.Of(Grammar.Rust), new SourceFile(program, File.ReadAllBytes(program))).Read();
-        var score = new CoverageScore();
-        foreach (var function in reference)
-        {
-            var match = Best(function, ours);
-            var counts = match == null ? [] : BlockCounts(function, match);
-            score.Compare(function.Name, CoverageScore.Counted(function), match == null ? [] : CoverageScore.Counted(match, block => counts.GetValueOrDefault(block, -1)));
-        }
-        return score;
-    }
-
-    private static Dictionary<int, long> BlockCounts(ReferenceFunction function, FunctionRegions ours)
-    {
-        var places = function.Regions.ToLookup(r => (r.Line, r.Column, r.EndLine, r.EndColumn), r => r.Count);
-        return ours.Regions.SelectMany(r => places[(r.StartLine, r.StartColumn, r.EndLine, r.EndColumn)].Select(count => (Block: r.Count.Factors.Keys.First(), count)))
-            .GroupBy(p => p.Block).ToDictionary(g => g.Key, g => g.GroupBy(p => p.count).MaxBy(c => c.Count())!.Key);
-    }
-
-    private static bool IsEmitted(List<ReferenceFunction> reference, string file, int line)
-    {
-        var there = reference.Where(f => f.Regions.Any(r => f.Files[r.File] == file && r.Line == line && r.Kind is 0 or 1)).ToList();
-        return there.Count == 0 || there.Exists(f => f.Counters != null);
-    }
-
-    private static FunctionRegions? Best(ReferenceFunction function, IReadOnlyList<FunctionRegions> ours)
-    {
-        // Not by what is in macros, which functions share.
-        var places = function.Regions.Where(r => r.File == 0).Select(r => (r.Line, r.Column, r.EndLine, r.EndColumn)).ToHashSet();
-        int Common(FunctionRegions f) => f.Files[0] != function.Files[0] ? 0 : f.Regions.Count(r => r.File == 0 && places.Contains((r.StartLine, r.StartColumn, r.EndLine, r.EndColumn)));
-        return ours.MaxBy(f => Common(f) * 1000 - f.Regions.Count) is { } best && Common(best) > 0 ? best : null;
+        var places = theirs.Regions.Where(r => r.File == 0).Select(r => (r.Line, r.Column, r.EndLine, r.EndColumn)).ToHashSet();
+        var counts = theirs.Regions.ToHashSet();
+        var common = ours.Regions.Count(r => r.File == 0 && places.Contains((r.Line, r.Column, r.EndLine, r.EndColumn)));
+        if (theirs.Name == ours.Name) return long.MaxValue;
+        return common == 0 ? 0 : 1_000_000L * common - 1000L * ours.Regions.Count + ours.Regions.Count(counts.Contains);
     }
 }

@@ -1,6 +1,4 @@
 using System.Text;
-using Weft.Coverage;
-using Weft.Coverage.Regions;
 
 namespace Weft.Tests;
 
@@ -78,9 +76,4 @@ internal sealed class CoverageScore
 
     public static List<CountedRegion> Counted(ReferenceFunction function) =>
         [.. function.Regions.Select(r => new CountedRegion(r.Kind, r.File, r.Line, r.Column, r.EndLine, r.EndColumn, r.Kind is 1 or 2 ? 0 : r.Count, r.FalseCount))];
-
-    public static List<CountedRegion> Counted(FunctionRegions function, Func<int, long> point) =>
-        [.. function.Regions.Select(r => new CountedRegion(Kind(r.Kind), r.File, r.StartLine, r.StartColumn, r.EndLine, r.EndColumn, r.Count.Evaluate(point), r.FalseCount?.Evaluate(point) ?? 0))];
-
-    private static int Kind(RegionKind kind) => kind switch { RegionKind.Code => 0, RegionKind.Expansion => 1, RegionKind.Skipped => 2, RegionKind.Gap => 3, _ => 4 };
 }

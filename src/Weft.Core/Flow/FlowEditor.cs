@@ -41,6 +41,30 @@ public sealed class FlowEditor(LlvmContext context, Builder builder)
         return block;
     }
 
+    /// <summary>A block on one edge; another edge between the same blocks, as cases of a switch may have, stays. Ends in the jump.</summary>
+    public BasicBlock Split(BasicBlock from, int successor)
+    {
+        var to = from.Terminator.Successor(successor);
+        var block = from.Parent.AppendBlock(context);
+        from.Terminator.SetSuccessor(successor, block);
+        builder.AtEnd(block);
+        builder.Branch(to);
+        foreach (var phi in Phis(to))
+        {
+            builder.Before(phi);
+            var moved = builder.Phi(phi.AsValue.Type);
+            var done = false;
+            for (var i = 0; i < phi.IncomingCount; i++)
+            {
+                var isMoved = !done && phi.IncomingBlock(i) == from;
+                done |= isMoved;
+                moved.AsInstruction.AddIncoming(phi.IncomingValue(i), isMoved ? block : phi.IncomingBlock(i));
+            }
+            Replace(phi, moved);
+        }
+        return block;
+    }
+
     /// <summary>Tells the phis of a block that what came from one block now comes from another.</summary>
     public void MoveIncoming(BasicBlock block, BasicBlock from, BasicBlock to)
     {

@@ -18,11 +18,23 @@ public sealed class Count : IEquatable<Count>
     public bool IsZero => factors.Count == 0;
 
     /// <summary>The count of one point.</summary>
-    public static Count Of(int point) => Zero.Plus(point, 1);
+    public static Count Of(int point) => Sum([(point, 1)]);
 
     public static Count operator +(Count left, Count right) => Combine(left, right, 1);
 
     public static Count operator -(Count left, Count right) => Combine(left, right, -1);
+
+    /// <summary>A sum of points with factors, of which some may be the same point.</summary>
+    public static Count Sum(IEnumerable<(int Point, int Factor)> terms)
+    {
+        var result = new Count();
+        foreach (var (point, factor) in terms) result.Add(point, factor);
+        return result;
+    }
+
+    /// <summary>The same count in terms of what its points are sums of.</summary>
+    public Count Replace(Func<int, Count> point) =>
+        Sum(factors.SelectMany(term => point(term.Key).factors.Select(inner => (inner.Key, term.Value * inner.Value))));
 
     /// <summary>The number, when the points have these.</summary>
     public long Evaluate(Func<int, long> point)
@@ -47,18 +59,18 @@ public sealed class Count : IEquatable<Count>
 
     private static Count Combine(Count left, Count right, int sign)
     {
-        var result = left;
-        foreach (var (point, factor) in right.factors) result = result.Plus(point, sign * factor);
+        if (right.IsZero) return left;
+        var result = new Count();
+        foreach (var (point, factor) in left.factors) result.factors[point] = factor;
+        foreach (var (point, factor) in right.factors) result.Add(point, sign * factor);
         return result;
     }
 
-    private Count Plus(int point, int factor)
+    // Only while it is made.
+    private void Add(int point, int factor)
     {
-        var result = new Count();
-        foreach (var (number, known) in factors) result.factors[number] = known;
-        var sum = result.factors.GetValueOrDefault(point) + factor;
-        if (sum == 0) result.factors.Remove(point);
-        else result.factors[point] = sum;
-        return result;
+        var sum = factors.GetValueOrDefault(point) + factor;
+        if (sum == 0) factors.Remove(point);
+        else factors[point] = sum;
     }
 }

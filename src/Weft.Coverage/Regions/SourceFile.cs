@@ -14,6 +14,8 @@ public sealed class SourceFile(string path, byte[] text, bool isSystem = false)
 
     public bool IsSystem { get; } = isSystem;
 
+    public int LineCount => lineStarts.Count;
+
     /// <summary>Line and column of an offset; both begin at 1, columns count bytes.</summary>
     public (int Line, int Column) Position(int offset)
     {

@@ -108,6 +108,7 @@ internal sealed record LinkPlan
                 CodeModel = (CodeModel)plan.Number(),
                 Sections = plan.Flag(),
                 MergeFunctions = plan.Flag(),
+                StripsDebugInformation = plan.Flag(),
                 LlvmArguments = plan.List(),
                 Triple = plan.Text(),
                 Emit = (EmitKind)plan.Number(),
@@ -129,6 +130,7 @@ internal sealed record LinkPlan
         plan.Number((int)Settings.CodeModel);
         plan.Flag(Settings.Sections);
         plan.Flag(Settings.MergeFunctions);
+        plan.Flag(Settings.StripsDebugInformation);
         plan.List(Settings.LlvmArguments);
         plan.Text(Settings.Triple);
         plan.Number((int)Settings.Emit);

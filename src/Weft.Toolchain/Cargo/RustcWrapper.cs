@@ -45,6 +45,12 @@ public static class RustcWrapper
         var crate = rustc.CrateName!;
         RefuseUnsupported(rustc, crate);
         var settings = rustc.Settings();
+        if (weaving.ReadsSource && !HasDebugInformation(rustc))
+        {
+            rustc.RemoveCodegen("debuginfo");
+            rustc.AddCodegen("debuginfo", "line-tables-only");
+            settings = settings with { StripsDebugInformation = true };
+        }
         var link = new LinkPlan
         {
             Linker = rustc.Codegen("linker") ?? "cc",
@@ -69,6 +75,8 @@ public static class RustcWrapper
     }
 
     private static string LibraryOf(RustcArguments rustc) => Path.Combine(rustc.OutFolder ?? ".", $"lib{rustc.CrateName}{rustc.Codegen("extra-filename")}");
+
+    private static bool HasDebugInformation(RustcArguments rustc) => rustc.All.Contains("-g") || rustc.Codegen("debuginfo") is not (null or "0" or "none" or "line-directives-only");
 
     private static bool AsksForLto(RustcArguments rustc) => rustc.HasCodegen("lto") && rustc.Codegen("lto") is null or "fat" or "thin" or "yes" or "y" or "on" or "true";
 

@@ -63,6 +63,9 @@ internal sealed class Cc1Command
 
     public string Input => arguments[^1];
 
+    /// <summary>C or C++ as somebody wrote it, not preprocessed.</summary>
+    public bool IsPlainSource => Language is "c" or "c++";
+
     public bool ReadsIr => Language == "ir";
 
     /// <summary>Makes code of a language that goes through LLVM, for this machine and not for a graphics card.</summary>
@@ -98,6 +101,14 @@ internal sealed class Cc1Command
     {
         var list = Rewrite(Bitcode, output, arguments.Where(a => !a.StartsWith("-fembed-bitcode", StringComparison.Ordinal)));
         AddBeforeInput(list, NoPasses);
+        return ForWeft(list, weaving);
+    }
+
+    /// <summary>Source to what the preprocessor makes of it, with its macros.</summary>
+    public List<string> Preprocess(string output, Weaving weaving)
+    {
+        var list = Rewrite("-E", output, WithoutFrontOnly(keep: "-include-pch"));
+        AddBeforeInput(list, "-dD", "-w");
         return ForWeft(list, weaving);
     }
 
@@ -140,15 +151,18 @@ internal sealed class Cc1Command
         return list;
     }
 
-    private IEnumerable<string> WithoutFrontOnly()
+    private IEnumerable<string> WithoutFrontOnly(string? keep = null)
     {
         for (var i = 0; i < arguments.Count; i++)
-            if (FrontOnlyWithValue.Contains(arguments[i])) i++;
+            if (arguments[i] != keep && FrontOnlyWithValue.Contains(arguments[i])) i++;
             else if (!FrontOnly.Contains(arguments[i]) && !arguments[i].StartsWith("-ftime-trace", StringComparison.Ordinal)) yield return arguments[i];
     }
 
     private static List<string> ForWeft(List<string> list, Weaving weaving)
     {
+        // To name a place in an optimisation remark, clang keeps locations in the IR also where no debug information is asked
+        // for, and its back end then writes none. No remark has an empty name.
+        if (weaving.ReadsSource) AddBeforeInput(list, "-Rpass=^$");
         if (weaving.WantsCanonicalIr && weaving.WantsStage(Stage.Front)) Canonicalise(list);
         // Headers then call the runtime, which the link will add, without asking whether it is there.
         foreach (var instrument in weaving.Instruments) AddBeforeInput(list, ["-D", $"__WEFT_{instrument.Name.ToUpperInvariant()}__=1"]);

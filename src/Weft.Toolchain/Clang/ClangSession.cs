@@ -65,12 +65,12 @@ internal sealed class ClangSession
     }
 
     /// <summary>Of the result of the steps after the front.</summary>
-    public string Key(byte[] bitcode, List<string> finish)
+    public string Key(byte[] bitcode, string source, List<string> finish)
     {
         library.GetAwaiter().GetResult(); // it is part of every key
         var program = new FileInfo(Path.Combine(plan.InstalledFolder, "clang"));
         var identity = program.Exists ? $"{program.Length} {program.LastWriteTimeUtc.Ticks}" : "";
-        return LoweringCache.Key(bitcode, "clang", plan.Version, identity, Weaving.Fingerprint, string.Join('\n', finish));
+        return LoweringCache.Key(bitcode, "clang", plan.Version, identity, Weaving.Fingerprint, source, string.Join('\n', finish));
     }
 
     /// <summary>The runtime's objects; from the temporary folder when the cache cannot be written.</summary>

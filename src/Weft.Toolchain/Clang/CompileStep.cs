@@ -11,6 +11,7 @@ internal sealed class CompileStep
     private readonly string output;
     private readonly bool front, back;
     private bool listening, spoke;
+    private SourceContext? source;
 
     /// <param name="session">What the compilations of one plan share.</param>
     /// <param name="job">The plan's job.</param>
@@ -38,10 +39,19 @@ internal sealed class CompileStep
         var file = session.Folder.File("front.bc");
         if (Clang("front", command.Front(file, session.Weaving)) is var exit and not 0) return exit;
         var bitcode = AtomicFile.Read(file);
+        if (session.Weaving.ReadsSource && command.IsPlainSource && File.Exists(command.Input)) ReadSource();
         if (command.StopsAtFront) return Store(Weave(bitcode, Stage.Front));
         if (!IsCacheable) return Finish(bitcode);
-        var key = session.Key(bitcode, command.Finish(new IrFile(command.Input), ""));
+        var key = session.Key(bitcode, source?.Fingerprint ?? "", command.Finish(new IrFile(command.Input), ""));
         return session.Cache.TryGet(key) is { } known ? Store(known) : FinishAndKeep(bitcode, key);
+    }
+
+    // What cannot be preprocessed again is counted by lines.
+    private void ReadSource()
+    {
+        var file = session.Folder.File("preprocessed");
+        if (Clang("preprocess", command.Preprocess(file, session.Weaving)) == 0)
+            source = PreprocessedSource.Read(AtomicFile.Read(file), command.Input, isCpp: command.Language == "c++");
     }
 
     private int Finish(byte[] bitcode)
@@ -81,7 +91,7 @@ internal sealed class CompileStep
     // length, are not for replacing.
     private bool IsCacheable => !session.Weaving.IsEmpty && command.IsPure && output != "-" && (new FileInfo(output) is { Exists: false } or { Length: > 0 }) && !Directory.Exists(output);
 
-    private byte[] Weave(byte[] bitcode, Stage stage) => session.Weave(new LoweringInput(command.Input, bitcode), stage, command.Level);
+    private byte[] Weave(byte[] bitcode, Stage stage) => session.Weave(new LoweringInput(command.Input, bitcode, Source: source), stage, command.Level);
 
     private int Clang(string step, List<string> arguments)
     {

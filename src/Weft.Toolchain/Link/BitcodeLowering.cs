@@ -11,12 +11,14 @@ internal sealed class BitcodeLowering : IDisposable
     private readonly LinkPlan link;
     private readonly LoweringQueue queue;
     private readonly Weaving weaving;
+    private readonly SourceContext? source;
 
     public BitcodeLowering(BuildPlan plan, LinkPlan link, Weaving weaving)
     {
         this.plan = plan;
         this.link = link;
         this.weaving = weaving;
+        if (weaving.ReadsSource) source = new SourceContext(string.Join(':', plan.MemberFolders), Environment.CurrentDirectory) { Packages = plan.MemberFolders };
         LlvmLibrary.Load(plan.LlvmPath);
         LlvmLibrary.ParseOptions(link.Settings.LlvmArguments);
         queue = new LoweringQueue(link.Settings, weaving, Cache, plan.Build.Repro);
@@ -24,7 +26,7 @@ internal sealed class BitcodeLowering : IDisposable
 
     public LoweringCache Cache { get; } = new();
 
-    public LoweringInput Input(string name, byte[] bitcode, bool weave = true) => new(name, bitcode, weave && link.Weave);
+    public LoweringInput Input(string name, byte[] bitcode, bool weave = true) => new(name, bitcode, weave && link.Weave, Source: source);
 
     public byte[][] Lower(IReadOnlyList<LoweringInput> inputs) => queue.LowerAll(inputs);
 

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Weft.Coverage.Regions.Placement;
 using Weft.Syntax;
 
 namespace Weft.Coverage.Regions.C;
@@ -11,40 +12,25 @@ namespace Weft.Coverage.Regions.C;
 /// <param name="preprocessed">What <c>clang -E -dD</c> printed for the unit.</param>
 /// <param name="mainFile">The unit's file, as the compiler names it.</param>
 /// <param name="open">Reads a file of the user by the compiler's name for it.</param>
-public sealed partial class CRegionReader(SyntaxParser parser, string preprocessed, string mainFile, Func<string, SourceFile> open)
+internal sealed partial class CRegionReader(SyntaxParser parser, string preprocessed, string mainFile, Func<string, SourceFile> open)
 {
     /// <summary>Reads the unit.</summary>
-    /// <param name="isEmitted">Whether the compiler made code of the function that begins at a line of a file; those it did not have no counts.</param>
-    public IReadOnlyList<FunctionRegions> Read(Func<string, int, bool> isEmitted)
+    /// <param name="files">Numbers of the files that debug locations name.</param>
+    public CUnit Read(ModuleFiles files)
     {
         var unit = Preprocessor.Run(PreprocessorRecord.Read(preprocessed, mainFile), open);
         var root = parser.Parse(unit.Text);
         var reader = new StatementReader(unit, NeverReturning(unit), Classes(unit, root));
-        var extents = new Extents(unit);
-        var constants = new Constants(unit, Enumerators(unit, root));
-        var functions = new List<FunctionRegions>();
+        var functions = new List<CFunction>();
         foreach (var function in root.DescendantsAndSelf().Where(n => n.Kind is "function_definition" or "lambda_expression"))
         {
             var syntax = function["body"] ?? function.Child("default_method_clause") ?? function.Child("try_statement");
             if (syntax is not { Kind: "compound_statement" or "try_statement" or "default_method_clause" }) continue;
             var body = reader.Read(syntax);
             List<Statement> initializers = [.. reader.Initializers(function)];
-            var points = new PointNumbers(body, initializers);
-            var begin = extents.Start(body).InFile;
-            var emitted = isEmitted(begin.File.Source!.Path, begin.Position.Line);
-            var finished = syntax.Kind == "default_method_clause" ? Defaulted(extents, body)
-                : emitted ? new ClangRegions(extents, points, constants).Run(body, initializers)
-                : [new OpenRegion(Count.Zero, extents.Start(body), extents.End(body), null)];
-            functions.Add(new RegionWriter(extents, emitted ? unit.Skipped : []).Write(Name(unit, function), finished, points.Count));
+            functions.Add(new CFunction(Name(unit, function), function, unit.TokenAt(function.Start), unit.TokenAt(function.End - 1), body, initializers, new PointNumbers(body, initializers)));
         }
-        return functions;
-    }
-
-    // clang's body of a function that it makes up is the last character of what asks for it.
-    private static OpenRegion[] Defaulted(Extents extents, Statement clause)
-    {
-        var end = extents.End(clause.Last - 1);
-        return [new OpenRegion(Count.Of(0), end with { Offset = end.Offset - 1 }, end, null)];
+        return new CUnit(unit, new Extents(unit), new Constants(unit, Enumerators(unit, root)), functions, files);
     }
 
     private static string Name(PreprocessedUnit unit, SyntaxNode function)

@@ -37,7 +37,8 @@ internal sealed partial class ClangRegions
     /// <summary>The arm that is not taken is skipped, and so is what stands around the one that is.</summary>
     private void IfConstexpr(Statement statement)
     {
-        var holds = constants.ValueOf(statement.Condition!) is not (null or 0);
+        // What depends on a template's parameter is told by which arm the instantiation has code of.
+        var holds = constants.ValueOf(statement.Condition!) is { } value ? value != 0 : hasCode?.Invoke(statement.Body!) == true;
         regions.Extend(statement);
         var parent = regions.Top.Count;
         var skipFrom = extents.Start(statement.First);
@@ -151,33 +152,35 @@ internal sealed partial class ClangRegions
         if (statement.Init != null) Visit(statement.Init);
         Visit(statement.Condition!);
         exits.Push(new LoopExits());
-        SwitchBody(statement.Body!);
+        var end = SwitchBody(statement.Body!);
         var left = exits.Pop();
         if (exits.TryPeek(out var around)) around.Continues += left.Continues;
         var parent = regions.Top.Count;
+        var cases = CasesOf(statement.Body!).ToList();
         var exit = points.Of(statement);
+        Exits[statement] = left.Breaks + end;
+        if (!cases.Exists(c => c.Kind == StatementKind.Default)) Exits[statement] += cases.Aggregate(parent, (rest, label) => rest - points.Of(label));
         regions.Push(exit);
         gapCount = exit;
         regions.MostRecent = extents.Start(statement);
         regions.LeaveFiles(extents.End(statement));
-        CaseBranches(statement, parent);
+        CaseBranches(statement, cases, parent);
     }
 
-    private void SwitchBody(Statement body)
+    /// <summary>Visits the body; returns the count at its end.</summary>
+    private Count SwitchBody(Statement body)
     {
         regions.Extend(body);
-        if (body.Kind != StatementKind.Compound)
-        {
-            Propagate(Count.Zero, body);
-            return;
-        }
-        if (body.Children.Count == 0) return;
+        if (body.Kind != StatementKind.Compound) return Propagate(Count.Zero, body);
+        if (body.Children.Count == 0) return Count.Zero;
         // If the body begins with a case, that takes this region; else it is for what is never reached.
         var index = regions.Push(Count.Zero, extents.Start(body));
         regions.Top.IsGap = true;
         Visit(body);
+        var end = regions.Top.Count;
         for (var i = regions.Depth - 1; i >= index; i--) regions[i].End ??= extents.End(body.Children[^1]);
         regions.Pop(index);
+        return end;
     }
 
     private void Case(Statement statement)
@@ -193,12 +196,12 @@ internal sealed partial class ClangRegions
         if (statement.Body != null) Visit(statement.Body);
     }
 
-    private void CaseBranches(Statement statement, Count parent)
+    private void CaseBranches(Statement statement, List<Statement> cases, Count parent)
     {
         var sum = Count.Zero;
         var hasDefault = false;
         // clang's list of cases has the last one first.
-        foreach (var label in CasesOf(statement.Body!).Reverse())
+        foreach (var label in Enumerable.Reverse(cases))
         {
             var taken = points.Of(label);
             hasDefault |= label.Kind == StatementKind.Default;

@@ -5,12 +5,18 @@ namespace Weft.Coverage.Regions.C;
 /// (CoverageMappingGen.cpp, CounterCoverageMappingBuilder; LLVM 22). Guarantee: for the same tree the same regions, in
 /// the same order, and counts that are equal for every run.
 /// </summary>
-internal sealed partial class ClangRegions(Extents extents, PointNumbers points, Constants constants)
+internal sealed partial class ClangRegions(Extents extents, PointNumbers points, Constants constants, Func<Statement, bool>? hasCode = null)
 {
     private readonly RegionStack regions = new(extents);
     private readonly Stack<LoopExits> exits = new();
     private bool terminated;
     private Count gapCount = Count.Zero;
+
+    /// <summary>The count around each statement that decides something.</summary>
+    public Dictionary<Statement, Count> Parents { get; } = [];
+
+    /// <summary>The count behind each switch and try, as a sum of those of all ways there.</summary>
+    public Dictionary<Statement, Count> Exits { get; } = [];
 
     /// <summary>How often the statements that leave or continue a loop or switch ran.</summary>
     private sealed class LoopExits
@@ -44,6 +50,7 @@ internal sealed partial class ClangRegions(Extents extents, PointNumbers points,
 
     private void Visit(Statement statement)
     {
+        if (PointNumbers.HasPoint(statement)) Parents[statement] = regions.Top.Count;
         switch (statement.Kind)
         {
             case StatementKind.If: If(statement); break;
@@ -69,7 +76,6 @@ internal sealed partial class ClangRegions(Extents extents, PointNumbers points,
                 Terminate(statement);
                 break;
             case StatementKind.Try: Try(statement); break;
-            case StatementKind.Catch: Propagate(points.Of(statement), statement.Body!); break;
             case StatementKind.Conditional or StatementKind.Elvis: Conditional(statement); break;
             case StatementKind.And or StatementKind.Or: Logical(statement); break;
             case StatementKind.Lambda: break; // a function of its own
@@ -146,8 +152,9 @@ internal sealed partial class ClangRegions(Extents extents, PointNumbers points,
     {
         regions.Extend(statement);
         regions.Extend(statement.Body!);
-        Propagate(regions.Top.Count, statement.Body!);
-        foreach (var handler in statement.Children.Skip(1)) Visit(handler);
+        var exit = Propagate(regions.Top.Count, statement.Body!);
+        foreach (var handler in statement.Children.Skip(1)) exit += Propagate(points.Of(handler), handler.Body!);
+        Exits[statement] = exit;
         regions.Push(points.Of(statement));
     }
 

@@ -6,6 +6,8 @@ namespace Weft.Coverage.Regions.C;
 /// </summary>
 internal sealed class Extents(PreprocessedUnit unit)
 {
+    private readonly Dictionary<(SourceFile, int Offset), int> lengths = [];
+
     public Location Start(Statement statement) => Start(statement.First);
 
     public Location End(Statement statement) => End(statement.Last);
@@ -22,8 +24,12 @@ internal sealed class Extents(PreprocessedUnit unit)
     {
         if (at.File.Source is not { } source) return at with { Offset = at.File.End };
         if (at.Offset >= source.Text.Length || char.IsWhiteSpace((char)source.Text[at.Offset])) return at;
-        var lexer = new Lexer(new VirtualFile(source, at.Offset, source.Text.Length, null, VirtualFileKind.Inclusion));
-        return at with { Offset = at.Offset + (lexer.Next()?.Length ?? 0) };
+        if (!lengths.TryGetValue((source, at.Offset), out var length))
+        {
+            var lexer = new Lexer(new VirtualFile(source, at.Offset, source.Text.Length, null, VirtualFileKind.Inclusion));
+            lengths[(source, at.Offset)] = length = lexer.Next()?.Length ?? 0;
+        }
+        return at with { Offset = at.Offset + length };
     }
 
     /// <summary>The stretch between a token and a place behind it, where neither lies in a macro; null when it is none.</summary>

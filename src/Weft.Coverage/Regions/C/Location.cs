@@ -9,8 +9,9 @@ namespace Weft.Coverage.Regions.C;
 /// <param name="End">Offset behind it.</param>
 /// <param name="Parent">The include directive, the macro's name, or the parameter; null for the main file.</param>
 /// <param name="Kind">What it is.</param>
+/// <param name="SpelledIn">Of an argument, the file or expansion that the macro was invoked in.</param>
 /// <param name="ExpansionEnd">The closing parenthesis of the invocation of a function-like macro; for what pasting made, its last token.</param>
-internal sealed record VirtualFile(SourceFile? Source, int Start, int End, Location? Parent, VirtualFileKind Kind, Location? ExpansionEnd = null)
+internal sealed record VirtualFile(SourceFile? Source, int Start, int End, Location? Parent, VirtualFileKind Kind, Location? ExpansionEnd = null, VirtualFile? SpelledIn = null)
 {
     public bool IsMacro => Kind != VirtualFileKind.Inclusion;
 
@@ -42,6 +43,17 @@ internal readonly record struct Location(VirtualFile File, int Offset)
         {
             var at = this;
             while (at.File.IsMacro) at = at.Parent!.Value;
+            return at;
+        }
+    }
+
+    /// <summary>The place in a file that debug locations have: an argument's is where it was written, that of a macro's own text the invocation.</summary>
+    public Location Debugged
+    {
+        get
+        {
+            var at = this;
+            while (at.File.IsMacro) at = at.File is { Kind: VirtualFileKind.Argument, SpelledIn: { } spelled } ? at with { File = spelled } : at.Parent!.Value;
             return at;
         }
     }

@@ -144,7 +144,7 @@ internal sealed class MacroExpander(IReadOnlyDictionary<string, Macro> macros, F
         foreach (var token in argument)
         {
             if (!files.TryGetValue(token.Place.File, out var file))
-                files[token.Place.File] = file = new VirtualFile(token.Place.File.Source, token.Place.Offset, argument[^1].EndOffset, parameter, VirtualFileKind.Argument);
+                files[token.Place.File] = file = new VirtualFile(token.Place.File.Source, token.Place.Offset, argument[^1].EndOffset, parameter, VirtualFileKind.Argument, SpelledIn: token.Place.File);
             placed.Add(token with { Place = new Location(file, token.Place.Offset), IsFirstOnLine = false });
         }
         return placed;

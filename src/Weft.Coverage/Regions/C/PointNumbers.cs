@@ -18,6 +18,9 @@ internal sealed class PointNumbers
 
     public int Count { get; private set; }
 
+    /// <summary>The number of the point, or null for what has none.</summary>
+    public int? NumberOf(Statement statement) => numbers.TryGetValue(statement, out var number) ? number : null;
+
     public Regions.Count Of(Statement statement) => Regions.Count.Of(numbers.GetValueOrDefault(statement));
 
     private void Visit(Statement statement)
@@ -32,7 +35,8 @@ internal sealed class PointNumbers
         foreach (var child in statement.Children) Visit(child);
     }
 
-    private static bool HasPoint(Statement statement) => statement.Kind is
+    /// <summary>Whether clang counts something at the statement.</summary>
+    public static bool HasPoint(Statement statement) => statement.Kind is
         StatementKind.Label or StatementKind.While or StatementKind.Do or StatementKind.For or StatementKind.RangeFor or StatementKind.Switch or
         StatementKind.Case or StatementKind.Default or StatementKind.If or StatementKind.Try or StatementKind.Catch or StatementKind.Conditional or
         StatementKind.Elvis or StatementKind.And or StatementKind.Or;

@@ -26,10 +26,12 @@ internal sealed class OpenRegion(Count count, Location? start, Location? end, Co
 internal sealed class RegionStack(Extents extents)
 {
     private readonly List<OpenRegion> stack = [];
+    private readonly List<OpenRegion> finished = [];
+    private readonly HashSet<(Location Start, Location End, bool IsBranch)> finishedPlaces = [];
     private Location mostRecent;
 
     /// <summary>Finished regions, in clang's order.</summary>
-    public List<OpenRegion> Finished { get; } = [];
+    public IReadOnlyList<OpenRegion> Finished => finished;
 
     public int Depth => stack.Count;
 
@@ -106,7 +108,7 @@ internal sealed class RegionStack(Extents extents)
             while (at.File != parentFile)
             {
                 // The innermost region with a start has the right count.
-                if (seen.Add(at)) Finished.Add(new OpenRegion(region.Count, at, at.EndOfFile, region.FalseCount) { IsGap = region.IsBranch });
+                if (seen.Add(at)) Add(new OpenRegion(region.Count, at, at.EndOfFile, region.FalseCount) { IsGap = region.IsBranch });
                 at = at.Parent!.Value;
             }
             region.Start = extents.EndOfToken(at);
@@ -114,7 +116,7 @@ internal sealed class RegionStack(Extents extents)
         if (parentCount == null) return;
         for (var at = mostRecent; at.IsNestedIn(parentFile); at = at.Parent!.Value)
             if (seen.Add(at.StartOfFile))
-                Finished.Add(new OpenRegion(parentCount, at.StartOfFile, at.EndOfFile, null));
+                Add(new OpenRegion(parentCount, at.StartOfFile, at.EndOfFile, null));
     }
 
     private void Finish(OpenRegion region, Location start, Location end)
@@ -125,13 +127,13 @@ internal sealed class RegionStack(Extents extents)
             bool unnestStart = startDepth >= endDepth, unnestEnd = endDepth >= startDepth;
             if (unnestEnd)
             {
-                if (!region.IsBranch && !IsFinished(end.StartOfFile, end)) Finished.Add(new OpenRegion(region.Count, end.StartOfFile, end, null));
+                if (!region.IsBranch && !IsFinished(end.StartOfFile, end)) Add(new OpenRegion(region.Count, end.StartOfFile, end, null));
                 end = extents.EndOfToken(end.Parent!.Value);
                 endDepth--;
             }
             if (unnestStart)
             {
-                if (!region.IsBranch && !IsFinished(start, start.EndOfFile)) Finished.Add(new OpenRegion(region.Count, start, start.EndOfFile, null));
+                if (!region.IsBranch && !IsFinished(start, start.EndOfFile)) Add(new OpenRegion(region.Count, start, start.EndOfFile, null));
                 start = start.Parent!.Value;
                 startDepth--;
             }
@@ -143,9 +145,14 @@ internal sealed class RegionStack(Extents extents)
             // A region that is all of an expansion must not overlap with the one around.
             mostRecent = start == start.StartOfFile && end == end.EndOfFile && end.Parent is { } parent ? parent : end;
         }
-        Finished.Add(region);
+        Add(region);
     }
 
-    private bool IsFinished(Location start, Location end, bool isBranch = false) =>
-        Finished.Exists(r => r.Start == start && r.End == end && r.IsBranch == isBranch);
+    private bool IsFinished(Location start, Location end, bool isBranch = false) => finishedPlaces.Contains((start, end, isBranch));
+
+    private void Add(OpenRegion region)
+    {
+        finished.Add(region);
+        finishedPlaces.Add((region.Start!.Value, region.End!.Value, region.IsBranch));
+    }
 }

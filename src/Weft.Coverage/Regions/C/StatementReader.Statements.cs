@@ -124,10 +124,10 @@ internal sealed partial class StatementReader
     {
         foreach (var child in block.NamedChildren)
         {
-            if (child.Kind == "case_statement")
+            if (CaseIn(child) is { } label)
             {
-                flat.Add((child, true));
-                Flatten(child, flat);
+                flat.Add((label, true));
+                Flatten(label, flat);
             }
             else if (child.Field != "value" && !NoStatements.Contains(child.Kind) || child.Kind is "static_assert_declaration" or "alias_declaration" or "using_declaration" or "type_definition" || IsTypeAlone(child))
             {
@@ -135,6 +135,9 @@ internal sealed partial class StatementReader
             }
         }
     }
+
+    private static SyntaxNode? CaseIn(SyntaxNode node) =>
+        node.Kind == "case_statement" ? node : node.Kind == "attributed_statement" && node.NamedChildren.Last() is { Kind: "case_statement" } inner ? inner : null;
 
     private static bool IsTypeAlone(SyntaxNode node) => node.Kind is "struct_specifier" or "union_specifier" or "enum_specifier" or "class_specifier";
 
@@ -146,7 +149,11 @@ internal sealed partial class StatementReader
         statement.Colon = First(node.Child(":")!);
         statement.Children.AddRange(node.Children.Where(c => c.Field == "value").Select(Read));
         statement.Last = statement.Colon;
-        return at < flat.Count ? Labelled(statement, TakeOne(flat, ref at)) : statement;
+        if (at < flat.Count) Labelled(statement, TakeOne(flat, ref at));
+        if (node.Parent!.Kind != "attributed_statement") return statement;
+        var attributed = new Statement(StatementKind.Other, node.Parent, First(node.Parent), statement.Last);
+        attributed.Children.Add(statement);
+        return attributed;
     }
 
     /// <summary>Notes the functions of classes in a statement: clang numbers their points with those around.</summary>

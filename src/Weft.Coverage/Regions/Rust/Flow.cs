@@ -62,6 +62,8 @@ internal sealed class CoverageGraph
     /// <summary>The joined blocks, in reverse post-order.</summary>
     public List<List<FlowBlock>> Blocks { get; } = [];
 
+    public int NumberOf(FlowBlock block) => numbers[block];
+
     private static List<FlowBlock> PostOrder(FlowBlock entry)
     {
         var order = new List<FlowBlock>();

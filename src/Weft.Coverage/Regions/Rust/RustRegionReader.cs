@@ -4,24 +4,25 @@ using Weft.Syntax;
 namespace Weft.Coverage.Regions.Rust;
 
 /// <summary>The regions of all functions and closures of a file of Rust.</summary>
-public sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
+internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
 {
     // Behind this, an argument list parses as it stands; what comes before is taken off the offsets again.
     private static readonly byte[] Wrapper = "fn f() { f("u8.ToArray(), Closing = "); }"u8.ToArray();
 
     /// <summary>Reads the file.</summary>
-    public IReadOnlyList<FunctionRegions> Read()
+    /// <param name="file">Its number in debug locations.</param>
+    public RustUnit Read(int file)
     {
         var root = parser.Parse(source.Text);
-        var functions = new List<FunctionRegions>();
+        var functions = new List<RustFunction>();
         var macros = new RustMacros(NeverReturning(root), OwnMacros(root));
         foreach (var node in Functions(root))
         {
             Span? signature = node.Kind == "function_item" ? new Span(SignatureStart(node), SignatureEnd(node, node["body"]!)) : null;
-            if (IsAsync(node)) functions.Add(new FunctionRegions(Name(node), [source.Path], [Region(signature!.Value, 0)], 1));
-            functions.Add(Regions(node, IsAsync(node) ? null : signature, macros));
+            if (IsAsync(node)) functions.Add(Function(node, new FunctionRegions(Name(node), [source.Path], [Region(signature!.Value, 0)], 1), null));
+            functions.Add(Function(node, IsAsync(node) ? null : signature, macros));
         }
-        return functions;
+        return new RustUnit(source, functions, file);
     }
 
     /// <summary>Functions, closures and asynchronous blocks, those in arguments of macros too.</summary>
@@ -38,14 +39,32 @@ public sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
 
     private static bool IsAsync(SyntaxNode node) => node.Kind == "function_item" && node.Children.Any(c => c.Kind == "function_modifiers" && c.Children.Any(m => m.Kind == "async"));
 
-    private FunctionRegions Regions(SyntaxNode node, Span? signature, RustMacros macros)
+    private RustFunction Function(SyntaxNode node, Span? signature, RustMacros macros)
     {
-        var body = node["body"] ?? node.Child("block")!;
+        var body = BodyOf(node);
         var flow = new RustFlow(source.Text, macros) { ArgumentsOf = ArgumentsOf };
         var graph = new CoverageGraph(flow.Build(body, node["parameters"]));
         var spans = new SpanRefiner(source.Text, new Span(body.Start, body.End)).Refine(graph, signature, flow.Holes);
-        return new FunctionRegions(Name(node), [source.Path], [.. spans.Select(s => Region(s.Span, s.Block))], graph.Blocks.Count);
+        return Function(node, new FunctionRegions(Name(node), [source.Path], [.. spans.Select(s => Region(s.Span, s.Block))], graph.Blocks.Count), graph);
     }
+
+    private RustFunction Function(SyntaxNode node, FunctionRegions regions, CoverageGraph? graph) =>
+        new(regions.Name, new Span(node.Start, node.End), new Span(BodyOf(node).Start, BodyOf(node).End), regions, graph, IsConditional(node));
+
+    private static SyntaxNode BodyOf(SyntaxNode node) => node["body"] ?? node.Child("block")!;
+
+    /// <summary>Whether an attribute of the function, or of what it is in, may keep it from being compiled.</summary>
+    private bool IsConditional(SyntaxNode node)
+    {
+        for (var around = node; around?.Parent is { } parent; around = parent)
+        {
+            var before = parent.Children.TakeWhile(c => c != around).Reverse().TakeWhile(c => c.Kind is "attribute_item" or "line_comment" or "block_comment");
+            if (before.Any(a => a.Kind == "attribute_item" && TextOf(a) is var text && (text.StartsWith("#[cfg", StringComparison.Ordinal) || text == "#[test]"))) return true;
+        }
+        return false;
+    }
+
+    private string TextOf(SyntaxNode node) => Encoding.UTF8.GetString(source.Text, node.Start, node.End - node.Start);
 
     private HashSet<string> OwnMacros(SyntaxNode root) => [.. root.DescendantsAndSelf().Where(n => n.Kind == "macro_definition").Select(Name)];
 
@@ -57,7 +76,7 @@ public sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
         return function.Child("where_clause") is { } where ? Math.Max(end, where.End) : end;
     }
 
-    private string Name(SyntaxNode node) => node["name"] is { } name ? Encoding.UTF8.GetString(source.Text, name.Start, name.End - name.Start) : "closure";
+    private string Name(SyntaxNode node) => node["name"] is { } name ? TextOf(name) : node.Kind == "async_block" ? "async" : "closure";
 
     private SourceRegion Region(Span span, int block)
     {
