@@ -1,7 +1,7 @@
 using Weft.Bench;
 using Weft.Core;
 
-// dotnet run -c Release --project bench/Weft.Bench -- [cargo] [clang] [interrupts] [interrupted-programs] [tracing] [traced-programs]: Markdown tables on stdout, progress on stderr.
+// dotnet run -c Release --project bench/Weft.Bench -- [cargo] [clang] [interrupts] [interrupted-programs] [tracing] [traced-programs] [coverage]: Markdown tables on stdout, progress on stderr.
 try
 {
     if (args.Length == 0 || args.Contains("cargo")) CargoBench.Run();
@@ -10,6 +10,7 @@ try
     if (args.Length == 0 || args.Contains("interrupted-programs")) InterruptedPrograms.Run();
     if (args.Length == 0 || args.Contains("tracing")) TracingBench.Run();
     if (args.Length == 0 || args.Contains("traced-programs")) TracedPrograms.Run();
+    if (args.Length == 0 || args.Contains("coverage")) CoverageBench.Run();
     return 0;
 }
 catch (WeftException e)
