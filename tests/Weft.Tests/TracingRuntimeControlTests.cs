@@ -171,7 +171,8 @@ public sealed class TracingRuntimeControlTests : TracedPrograms
             foreach (var old in Traces) File.Delete(old);
             File.Delete(Harness.Path("socket"));
             var server = Serve(program);
-            var commands = string.Concat(Enumerable.Repeat("on\noff\n", 2000));
+            // More than it gets to before it is killed.
+            var commands = string.Concat(Enumerable.Repeat("on\noff\n", 100_000));
             var killer = Task.Run(async () => { await Task.Delay(250 + 100 * i); server.Kill(); });
             var outcome = Harness.Run(Harness.Weft, ["tracing", "attach", $"{server.Id}"], System.Text.Encoding.ASCII.GetBytes(commands));
             killer.Wait();
