@@ -28,7 +28,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
     {
         using var context = new LlvmContext();
         using var module = Front(context, input, timings);
-        using var machine = CreateMachine(module);
+        using var machine = CreateMachine(module, input.Name);
         using (timings.Measure("optimise")) module.RunPasses(settings.Pipeline, machine, PassOptions);
         return Emit(module, machine, input.Weave, timings);
     });
@@ -41,7 +41,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
     {
         using var context = new LlvmContext();
         using var merged = Front(context, inputs[0], timings);
-        using var machine = CreateMachine(merged);
+        using var machine = CreateMachine(merged, inputs[0].Name);
         PreLink(merged, inputs[0], machine, timings);
         foreach (var input in inputs.Skip(1))
         {
@@ -119,9 +119,9 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
 
     private PassOptions PassOptions => new(settings.Vectorise, settings.Vectorise, settings.MergeFunctions);
 
-    private TargetMachine CreateMachine(Module module)
+    private TargetMachine CreateMachine(Module module, string name)
     {
-        if (module.Triple.Length == 0) module.Triple = settings.Triple ?? throw new WeftException("the module names no target", "say which with --target TRIPLE");
+        if (module.Triple.Length == 0) module.Triple = settings.Triple ?? throw new WeftException($"{name} names no target", "say which with --target TRIPLE");
         var (cpu, features) = CpuOf(module);
         var machine = new TargetMachine(module.Triple, settings.Cpu ?? cpu, settings.Features ?? features, settings.CodegenLevel, settings.Relocation ?? RelocationOf(module), settings.CodeModel);
         if (module.DataLayout.Length == 0) module.DataLayout = machine.DataLayout;

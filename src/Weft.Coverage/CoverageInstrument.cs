@@ -65,7 +65,7 @@ public sealed class CoverageInstrument : IInstrument
         if (ReadsSource(context.Settings) && !FrontEndCounters.ArePresent(module)) WeaveOwn(module, context);
         if (!FrontEndCounters.ArePresent(module)) return;
         FrontEndCounters.ToMarks(module);
-        if (context.Option(Counters) == Binary) BinaryCounters.Rewrite(module);
+        if (context.Option(Counters) == Binary) BinaryCounters.Rewrite(module, context.Optimised);
         if (context.Optimised) Simplification.Run(module);
         MarkLowering.Run(module, context.Option(Counters) == Atomic, promotes: context.Optimised);
     }

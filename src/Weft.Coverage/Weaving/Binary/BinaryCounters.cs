@@ -19,6 +19,9 @@ namespace Weft.Coverage.Weaving.Binary;
 /// </summary>
 internal sealed class BinaryCounters(Module module, Marks marks, Builder builder)
 {
+    // clang leaves a scope by one way for all, and remembers in a variable where to go on behind it: no number tells those ways apart
+    // until each has blocks of its own. (The pass also drops blocks that a function may need, so it comes second.)
+    private const string WaysApart = "function(sroa,jump-threading)";
     private const ulong CounterBytes = 8;
 
     private readonly FlowEditor editor = new(module.Context, builder);
@@ -27,18 +30,27 @@ internal sealed class BinaryCounters(Module module, Marks marks, Builder builder
     /// <summary>A counter's mark, and which of the function's counters it is.</summary>
     private readonly record struct Place(Function Function, Instruction Mark, int Index);
 
-    public static void Rewrite(Module module)
+    /// <param name="module">With marks.</param>
+    /// <param name="optimised">Whether its code may be changed.</param>
+    public static void Rewrite(Module module, bool optimised)
     {
-        using var builder = new Builder(module.Context);
-        new BinaryCounters(module, new Marks(module), builder).Rewrite();
+        var left = Rewrite(module, static _ => true);
+        if (!optimised || left.Count == 0) return;
+        module.RunPasses(WaysApart, machine: null, default);
+        Rewrite(module, left.Contains);
     }
 
-    private void Rewrite()
+    /// <summary>The counters of the functions that keep counting.</summary>
+    private static HashSet<nint> Rewrite(Module module, Func<nint, bool> isWanted)
     {
-        var places = Places();
+        using var builder = new Builder(module.Context);
+        var counters = new BinaryCounters(module, new Marks(module), builder);
+        var places = counters.Places();
+        var left = new HashSet<nint>();
         foreach (var record in FunctionRecord.In(module))
-            if (places.TryGetValue(record.Counters.Handle, out var own))
-                Rewrite(record, own);
+            if (isWanted(record.Counters.Handle) && places.TryGetValue(record.Counters.Handle, out var own) && !counters.TryRewrite(record, own))
+                left.Add(record.Counters.Handle);
+        return left;
     }
 
     private Dictionary<nint, List<Place>> Places()
@@ -62,14 +74,14 @@ internal sealed class BinaryCounters(Module module, Marks marks, Builder builder
         return (int)(address.AsInstruction.SourceElementType is { Kind: TypeKind.Integer, IntWidth: 8 } ? last / CounterBytes : last);
     }
 
-    private void Rewrite(FunctionRecord record, List<Place> places)
+    private bool TryRewrite(FunctionRecord record, List<Place> places)
     {
         record.Decode();
         var counters = new ReachedCounters(record.Expressions, record.CounterCount, Parts(record, places));
         var regions = new MappedRegion[record.Regions.Length];
         for (var i = 0; i < regions.Length; i++)
         {
-            if (counters.Resolve(record.Regions[i].Count) is not { } count || counters.Resolve(record.Regions[i].FalseCount) is not { } falseCount) return;
+            if (counters.Resolve(record.Regions[i].Count) is not { } count || counters.Resolve(record.Regions[i].FalseCount) is not { } falseCount) return false;
             regions[i] = record.Regions[i] with { Count = count, FalseCount = falseCount };
         }
         record.Replace(counters.Count, counters.Sums, regions);
@@ -77,6 +89,7 @@ internal sealed class BinaryCounters(Module module, Marks marks, Builder builder
             if (counters.Used.Contains(counter))
                 Add(module.Context.ConstAdvance(record.Counters.AsValue, (ulong)counter * CounterBytes), flow, site);
         foreach (var place in places) Convert(place.Mark, counters.Used.Contains(place.Index));
+        return true;
     }
 
     private List<ReachedCounters.Part> Parts(FunctionRecord record, List<Place> places)
