@@ -51,4 +51,8 @@ public readonly record struct MappedRegion(
 /// <param name="Expressions">What counters of kind <see cref="CounterKind.Expression"/> mean.</param>
 /// <param name="Regions">In the order of the record.</param>
 public sealed record MappedFunction(
-    ulong NameHash, ulong StructuralHash, IReadOnlyList<string> Files, IReadOnlyList<CounterExpression> Expressions, IReadOnlyList<MappedRegion> Regions);
+    ulong NameHash, ulong StructuralHash, IReadOnlyList<string> Files, IReadOnlyList<CounterExpression> Expressions, IReadOnlyList<MappedRegion> Regions)
+{
+    /// <summary>The first file that is no expansion.</summary>
+    public string DefiningFile => Files.Where((_, i) => !Regions.Any(r => r.Kind == RegionKind.Expansion && r.ExpandedFile == i)).Concat(Files).FirstOrDefault("");
+}

@@ -1,6 +1,7 @@
 using Weft.Core;
 using Weft.Coverage.Maps;
 using Weft.Coverage.Profiles;
+using Weft.Coverage.Sources;
 
 namespace Weft.Coverage.Model;
 
@@ -13,11 +14,10 @@ public sealed class CoverageData
     private readonly Dictionary<string, List<int>> functionsOf = [];
     private readonly Func<string, string> demangle;
 
-    private CoverageData(IReadOnlyList<FunctionCoverage> functions, IReadOnlyList<Mismatch> mismatches, Func<string, string>? demangle)
+    private CoverageData(IReadOnlyList<FunctionCoverage> functions, Func<string, string>? demangle)
     {
         this.demangle = demangle ?? (symbol => symbol);
         Functions = functions;
-        Mismatches = mismatches;
         for (var i = 0; i < functions.Count; i++)
             foreach (var file in functions[i].Files) AddTo(file, i);
         var files = functionsOf.Keys.ToArray();
@@ -32,34 +32,37 @@ public sealed class CoverageData
     public IReadOnlyList<string> Files { get; }
 
     /// <summary>Functions that are left out, since the profile is of another build.</summary>
-    public IReadOnlyList<Mismatch> Mismatches { get; }
+    public IReadOnlyList<Mismatch> Mismatches { get; private init; } = [];
+
+    /// <summary>Files that the binaries have several versions of: counts of their functions may not add up.</summary>
+    public IReadOnlyList<VersionConflict> Conflicts { get; private init; } = [];
 
     /// <param name="binaries">Executables, libraries, objects and archives. Those without coverage do no harm, if one has some.</param>
     /// <param name="profile">What they counted. Functions it does not know did not run.</param>
     /// <param name="demangle">See <see cref="Demangled"/>.</param>
+    /// <param name="paths">Where sources are now; files that come to one path are one file.</param>
     /// <exception cref="WeftException">A binary cannot be read or is damaged, or none was compiled for coverage.</exception>
-    public static CoverageData Load(IReadOnlyList<string> binaries, Profile profile, Func<string, string>? demangle = null)
+    public static CoverageData Load(IReadOnlyList<string> binaries, Profile profile, Func<string, string>? demangle = null, PathEquivalence? paths = null)
     {
-        var functions = new List<FunctionCoverage>();
+        var functions = new FunctionTable();
         var mismatches = new List<Mismatch>();
-        var seen = new HashSet<FunctionKey>();
         var found = false;
         foreach (var binary in binaries)
         {
             using var map = CoverageMapFile.Read(binary);
             found |= map.Records.Count > 0;
-            foreach (var (function, mismatch) in Evaluate(map, profile))
+            foreach (var (function, hash, mismatch) in Evaluate(binary, map, profile, paths ?? PathEquivalence.None))
             {
                 if (mismatch != null) mismatches.Add(mismatch);
-                if (function != null && seen.Add(new FunctionKey(function))) functions.Add(function);
+                if (function != null) functions.Add(function, hash, binary);
             }
         }
         if (!found) throw new WeftException($"no coverage map in {string.Join(", ", binaries.Select(b => $"'{b}'"))}", "name a program that was built for coverage, as it was before llvm-strip: sections __llvm_covmap and __llvm_covfun say what its counters mean");
-        return new CoverageData(functions, mismatches, demangle);
+        return new CoverageData(functions.Functions, demangle) { Mismatches = mismatches, Conflicts = functions.Conflicts };
     }
 
     /// <summary>The same with functions changed; those that <paramref name="change"/> makes null of are left out.</summary>
-    public CoverageData Select(Func<FunctionCoverage, FunctionCoverage?> change) => new(Functions.Select(change).OfType<FunctionCoverage>().ToList(), Mismatches, demangle);
+    public CoverageData Select(Func<FunctionCoverage, FunctionCoverage?> change) => new(Functions.Select(change).OfType<FunctionCoverage>().ToList(), demangle) { Mismatches = Mismatches, Conflicts = Conflicts };
 
     /// <summary>A function's name for people.</summary>
     public string Demangled(FunctionCoverage function) => demangle(function.Symbol);
@@ -96,16 +99,18 @@ public sealed class CoverageData
     /// <summary>Of one function, with the best of its instantiations.</summary>
     public static CoverageSummary Summary(InstantiationGroup group) => Summaries.Of(group, new SegmentBuilder());
 
-    private static (FunctionCoverage? Function, Mismatch? Mismatch)[] Evaluate(CoverageMapFile map, Profile profile)
+    private static (FunctionCoverage? Function, ulong Hash, Mismatch? Mismatch)[] Evaluate(string binary, CoverageMapFile map, Profile profile, PathEquivalence paths)
     {
-        var evaluated = new (FunctionCoverage?, Mismatch?)[map.Records.Count];
+        var evaluated = new (FunctionCoverage?, ulong, Mismatch?)[map.Records.Count];
         try
         {
             Parallel.For(0, evaluated.Length, i =>
             {
                 var record = map.Records[i];
-                var function = FunctionEvaluator.Evaluate(record.Name, map.Decode(record), profile, out var isMismatch);
-                evaluated[i] = (function, isMismatch ? new Mismatch(record.Name, record.StructuralHash) : null);
+                var decoded = map.Decode(record);
+                var function = FunctionEvaluator.Evaluate(record.Name, decoded, profile, out var isMismatch);
+                if (function != null && paths != PathEquivalence.None) function = function with { Files = Array.ConvertAll(function.Files, paths.Find) };
+                evaluated[i] = (function, record.StructuralHash, isMismatch ? new Mismatch(record.Name, record.StructuralHash, paths.Find(decoded.DefiningFile), binary) : null);
             });
         }
         catch (AggregateException e) when (e.InnerExceptions.OfType<WeftException>().FirstOrDefault() is { } inner)
@@ -120,21 +125,15 @@ public sealed class CoverageData
         if (!functionsOf.TryGetValue(file, out var functions)) functionsOf.Add(file, functions = []);
         if (functions.Count == 0 || functions[^1] != function) functions.Add(function);
     }
-
-    /// <summary>One function of the same files in several binaries counts once.</summary>
-    private readonly struct FunctionKey(FunctionCoverage function) : IEquatable<FunctionKey>
-    {
-        private readonly FunctionCoverage function = function;
-
-        public bool Equals(FunctionKey other) => function.Name == other.function.Name && function.Files.AsSpan().SequenceEqual(other.function.Files);
-
-        public override bool Equals(object? obj) => obj is FunctionKey other && Equals(other);
-
-        public override int GetHashCode() => HashCode.Combine(function.Name, function.Files.Length);
-    }
 }
 
 /// <summary>A function whose counts are for another shape of it.</summary>
 /// <param name="Name">As in profiles.</param>
 /// <param name="StructuralHash">The one its map has.</param>
-public sealed record Mismatch(string Name, ulong StructuralHash);
+/// <param name="File">Where it is defined.</param>
+/// <param name="Binary">Which has it.</param>
+public sealed record Mismatch(string Name, ulong StructuralHash, string File, string Binary)
+{
+    /// <inheritdoc cref="FunctionCoverage.Symbol"/>
+    public string Symbol => FunctionCoverage.SymbolOf(Name);
+}

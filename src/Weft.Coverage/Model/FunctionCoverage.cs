@@ -14,8 +14,13 @@ public sealed record FunctionCoverage(
     /// <summary>Whether compilers made no code of it, since nothing uses it: a generic function without instantiations, or an inline function without calls.</summary>
     public bool IsUnused { get; init; }
 
+    /// <summary>The path of the main file.</summary>
+    public string DefiningFile => Files.Length == 0 ? "" : Files[Math.Max(0, MainFile)];
+
     /// <summary>The name without the file before it, as a demangler wants it.</summary>
-    public string Symbol => Name.LastIndexOfAny([';', ':']) is var at and >= 0 && !Name.StartsWith('_') ? Name[(at + 1)..] : Name;
+    public string Symbol => SymbolOf(Name);
+
+    internal static string SymbolOf(string name) => name.LastIndexOfAny([';', ':']) is var at and >= 0 && !name.StartsWith('_') ? name[(at + 1)..] : name;
 }
 
 /// <summary>A boolean expression of several conditions, for MC/DC.</summary>

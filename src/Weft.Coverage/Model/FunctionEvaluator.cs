@@ -13,8 +13,10 @@ internal static class FunctionEvaluator
     public static FunctionCoverage? Evaluate(string name, MappedFunction map, Profile profile, out bool isMismatch)
     {
         var counted = profile.Find(map.NameHash, map.StructuralHash);
-        isMismatch = counted == null && profile.Knows(map.NameHash, map.StructuralHash);
-        if (isMismatch) return null;
+        var isOther = counted == null && profile.Knows(map.NameHash, map.StructuralHash);
+        // What is not used has no hash: another binary has the function.
+        isMismatch = isOther && map.StructuralHash != 0;
+        if (isOther) return null;
         var regions = map.Regions as MappedRegion[] ?? [.. map.Regions];
         var counters = new CounterEvaluator(map.Expressions as CounterExpression[] ?? [.. map.Expressions], counted?.Counts, regions);
         // Not used in this compilation, but in another, whose record tells more.

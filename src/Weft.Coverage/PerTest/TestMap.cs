@@ -1,4 +1,5 @@
 using Weft.Coverage.Model;
+using Weft.Coverage.Sources;
 
 namespace Weft.Coverage.PerTest;
 
@@ -48,6 +49,12 @@ public sealed record TestedFunction(ulong NameHash, ulong StructuralHash, Functi
 {
     /// <summary>The function with counts of 1 and 0.</summary>
     public FunctionCoverage Reached(int pattern) => RegionBits.Apply(Shape, Patterns[pattern]);
+
+    internal TestedFunction With(PathEquivalence paths) => this with
+    {
+        Shape = Shape with { Files = Array.ConvertAll(Shape.Files, paths.Find) },
+        Sources = [.. Sources.Select(s => s with { Path = paths.Find(s.Path) })],
+    };
 }
 
 /// <summary>
@@ -57,4 +64,8 @@ public sealed record TestedFunction(ulong NameHash, ulong StructuralHash, Functi
 /// <param name="Functions">All functions of the images, also those that no test reaches.</param>
 /// <param name="Images">What ran.</param>
 /// <param name="Tests">By program and name.</param>
-public sealed record TestMap(IReadOnlyList<TestedFunction> Functions, IReadOnlyList<TestedImage> Images, IReadOnlyList<Test> Tests);
+public sealed record TestMap(IReadOnlyList<TestedFunction> Functions, IReadOnlyList<TestedImage> Images, IReadOnlyList<Test> Tests)
+{
+    /// <summary>The same with sources where they are now.</summary>
+    public TestMap With(PathEquivalence paths) => paths == PathEquivalence.None ? this : this with { Functions = [.. Functions.Select(f => f.With(paths))] };
+}

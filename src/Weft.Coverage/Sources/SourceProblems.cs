@@ -9,13 +9,14 @@ public static class SourceProblems
     /// <param name="data">What was built.</param>
     /// <param name="sources">What is there now.</param>
     /// <param name="built">When the newest of the binaries was built, in UTC.</param>
+    /// <param name="paths">A source that is not where it was built has a time of its own.</param>
     /// <returns>A sentence for each kind of problem.</returns>
-    public static IEnumerable<string> Of(IReadOnlyList<string> files, CoverageData data, SourceTexts sources, DateTime built)
+    public static IEnumerable<string> Of(IReadOnlyList<string> files, CoverageData data, SourceTexts sources, DateTime built, PathEquivalence paths)
     {
         // The standard library's sources are where its builders had them.
         var gone = files.Where(f => sources.Find(f) == null && !f.StartsWith("/rustc/", StringComparison.Ordinal)).ToList();
         if (gone.Count > 0) yield return $"{Named(gone, "is", "are")} not there to be read: counts are complete, but text is not shown and comments that exclude code are not seen";
-        var changed = files.AsParallel().AsOrdered().Where(f => sources.Find(f) is { } text && (text.Written > built || text.LineCount < LastLine(data, f))).ToList();
+        var changed = files.AsParallel().AsOrdered().Where(f => sources.Find(f) is { } text && ((text.Written > built && !paths.HasMoved(f)) || text.LineCount < LastLine(data, f))).ToList();
         if (changed.Count > 0) yield return $"{Named(changed, "was", "were")} changed since the program was built: lines are those of the build, and text and comments may be out of place; build and run again";
     }
 

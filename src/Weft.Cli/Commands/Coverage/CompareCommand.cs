@@ -21,8 +21,7 @@ internal static class CompareCommand
         arguments.AddTo(command);
         command.SetAction(parsed =>
         {
-            var old = arguments.Of(parsed, [parsed.GetRequiredValue(before)], parsed.GetValue(oldObjects) ?? []);
-            var young = arguments.Of(parsed, [parsed.GetRequiredValue(after)], parsed.GetValue(newObjects) ?? []);
+            var (old, young) = arguments.Of(parsed, (parsed.GetRequiredValue(before), parsed.GetValue(oldObjects) ?? []), (parsed.GetRequiredValue(after), parsed.GetValue(newObjects) ?? []));
             var comparison = CoverageComparison.Of(new ComparedCoverage(old.Data, old.Files, old.Sources), new ComparedCoverage(young.Data, young.Files, young.Sources));
             var reports = new ComparisonReports(comparison, file => young.Files.Contains(file) ? young.Name(file) : old.Name(file));
             if (parsed.GetValue(json)) StandardOutput.Bytes(stream => Tables.WriteDocument(stream, "weft-coverage-compare", reports.WriteJson));

@@ -29,6 +29,7 @@ internal sealed class CoverageArguments
     private readonly Option<string[]> objects = new("--object") { HelpName = "FILE", Description = "A program, library, object or archive that was built for coverage; may be given several times", AllowMultipleArgumentsPerToken = false };
     private readonly Option<string[]>? profiles;
     private readonly SourceFilter filter = new();
+    private readonly PathOption equivalence = new();
     private readonly Option<bool> fail = ProfileInputs.FailOnDamage();
 
     /// <param name="withBinaries">Whether programs are also positional.</param>
@@ -45,25 +46,41 @@ internal sealed class CoverageArguments
         command.Add(objects);
         if (profiles != null) command.Add(profiles);
         filter.AddTo(command);
+        equivalence.AddTo(command);
         command.Add(fail);
     }
 
     /// <summary>Reads it; says on stderr what is not as it should be.</summary>
-    public CoverageInput Of(ParseResult parsed) => Of(parsed, profiles == null ? [] : parsed.GetValue(profiles) ?? [], []);
+    public CoverageInput Of(ParseResult parsed)
+    {
+        var paths = equivalence.Of(parsed);
+        var input = Of(parsed, profiles == null ? [] : parsed.GetValue(profiles) ?? [], [], paths);
+        PathOption.WarnOfUnused(paths);
+        return input;
+    }
 
+    /// <summary>Two sets of profiles.</summary>
     /// <param name="parsed">The other arguments.</param>
-    /// <param name="inputs">The profiles.</param>
-    /// <param name="programs">Given for these profiles alone.</param>
-    public CoverageInput Of(ParseResult parsed, IReadOnlyList<string> inputs, IReadOnlyList<string> programs)
+    /// <param name="old">The profiles of one, and programs that are given for them alone.</param>
+    /// <param name="young">Those of the other.</param>
+    public (CoverageInput Old, CoverageInput New) Of(ParseResult parsed, (string Profile, string[] Programs) old, (string Profile, string[] Programs) young)
+    {
+        var paths = equivalence.Of(parsed);
+        var both = (Of(parsed, [old.Profile], old.Programs, paths), Of(parsed, [young.Profile], young.Programs, paths));
+        PathOption.WarnOfUnused(paths);
+        return both;
+    }
+
+    private CoverageInput Of(ParseResult parsed, IReadOnlyList<string> inputs, IReadOnlyList<string> programs, PathEquivalence paths)
     {
         var merged = ProfileInputs.Merge(inputs, parsed.GetValue(fail));
         List<string> named = [.. binaries == null ? [] : parsed.GetValue(binaries) ?? [], .. parsed.GetValue(objects) ?? [], .. programs];
         var files = named.Count > 0 ? named : Counted(merged.Profile);
-        var data = CoverageData.Load(files, merged.Profile, Demangler.Demangle);
+        var data = CoverageData.Load(files, merged.Profile, Demangler.Demangle, paths);
         var remarks = Remarks(data);
         var sources = new SourceTexts();
         var wanted = filter.Wanted(parsed, data.Files);
-        remarks.AddRange(SourceProblems.Of(wanted, data, sources, files.Max(File.GetLastWriteTimeUtc)));
+        remarks.AddRange(SourceProblems.Of(wanted, data, sources, files.Max(File.GetLastWriteTimeUtc), paths));
         var exclusion = Exclusion.Find(wanted, sources);
         remarks.AddRange(exclusion.Problems);
         foreach (var remark in remarks) Terminal.Warning(remark);
@@ -87,8 +104,14 @@ internal sealed class CoverageArguments
 
     private static List<string> Remarks(CoverageData data)
     {
-        if (data.Mismatches is not [var first, ..]) return [];
-        var others = data.Mismatches.Count == 1 ? "" : data.Mismatches.Count == 2 ? " and another" : $" and {data.Mismatches.Count - 1} others";
-        return [$"the profile has counts of another build of '{Demangler.Demangle(first.Name)}'{others}: left out"];
+        List<string> remarks = [.. data.Conflicts.Select(c => $"source file '{c.File}' was another when '{c.First}' was built than for '{c.Second}': {Named(c.Functions[0], c.Functions.Count, "differs", "differ")}, and counts may not add up; build both from one version and with the same macros, or make a report of each")];
+        if (data.Mismatches is [var first, ..]) remarks.Add($"the profile has counts of another build: {Named(first.Symbol, data.Mismatches.Count, "is", "are")} not the same in '{first.Binary}' (source file '{first.File}'), and left out; run it again, or name the program that ran with --object FILE");
+        return remarks;
+    }
+
+    private static string Named(string function, int count, string one, string several)
+    {
+        var name = $"function '{Demangler.Demangle(function)}'";
+        return count == 1 ? $"{name} {one}" : $"{name} and {count - 1} {(count == 2 ? "other" : "others")} {several}";
     }
 }

@@ -23,6 +23,7 @@ internal static class TestsCommand
     {
         var names = string.Join(", ", [.. Formats.Keys, "json"]);
         var filter = new SourceFilter();
+        var equivalence = new PathOption();
         var maps = new Option<string[]>("--map") { HelpName = "FILE", Description = $"Maps of tests; may be given several times [default: {TestStore.MapName} in WEFT_OUT/coverage or ./weft-out/coverage]", AllowMultipleArgumentsPerToken = false };
         var function = new Option<string?>("--function") { HelpName = "NAME", Description = "Tests that reach a function, by its name or the end of its path" };
         var line = new Option<string?>("--line") { HelpName = "FILE:LINE", Description = "Tests that reach a line" };
@@ -34,11 +35,14 @@ internal static class TestsCommand
         format.Validators.Add(result => { if (result.Tokens is [var token] && token.Value != "json" && !Formats.ContainsKey(token.Value)) result.AddError($"--format: '{token.Value}' is not one of {names}"); });
         var command = new Command("tests", "Print what tests reach, who reaches a function, line or file, and which tests a change needs.") { function, line, file, since, patch, minimal, format, maps };
         filter.AddTo(command);
+        equivalence.AddTo(command);
         command.SetAction(parsed =>
         {
             Option<string?>[] questions = [function, line, file, since, patch];
             if (questions.Count(q => parsed.GetValue(q) != null) > 1) throw WeftException.Usage($"{string.Join(" and ", questions.Where(q => parsed.GetValue(q) != null).Select(q => q.Name))} at once", "ask one question at a time");
-            var reach = new TestReach(TestMaps.Read(parsed.GetValue(maps) ?? []), Demangler.Demangle);
+            var moved = equivalence.Of(parsed);
+            var reach = new TestReach(TestMaps.Read(parsed.GetValue(maps) ?? [], moved), Demangler.Demangle);
+            PathOption.WarnOfUnused(moved);
             var paths = reach.Sources.Select(s => s.Path).Distinct().Order(StringComparer.Ordinal).ToList();
             var wanted = filter.Wanted(parsed, paths).ToHashSet();
             var root = SourcePaths.Root(paths, Directory.GetCurrentDirectory());
