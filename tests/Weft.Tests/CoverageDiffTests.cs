@@ -59,6 +59,42 @@ public sealed class CoverageDiffTests : IDisposable
         Assert.Equal("No changed line has code.\n", Diff(sample, "HEAD", "--fail-under-lines", "100").Output);
     }
 
+    /// <summary>Columns as an editor counts them, from the first character that did not run to the last.</summary>
+    [Needs("git", "clang-22", "llvm-profdata-22")]
+    public void What_did_not_run_of_a_line_is_told_by_its_columns()
+    {
+        Commit(("main.c", Before));
+        Commit(("main.c", """
+            int f(int x) {
+              int y = x > 5 ? 2 : x < -3 ? 44 : 5;
+              int z = x > 5 ? 2222 : 5; if (x < -3) {
+                z++; }
+              return y + (z && x);
+            }
+            int main(int c, char **v) { return f(c - 1); }
+            """));
+        var text = Diff(CoverageBuild.Make(harness, "main.c", []), "HEAD~1").Output;
+        Assert.Contains("  line 2: condition 1 never true; condition 2 never true; columns 19 and 32-33 not run\n", text, StringComparison.Ordinal);
+        Assert.Contains("  line 3: condition 1 never true; condition 2 never true; columns 19-22 and 41 to the end not run\n", text, StringComparison.Ordinal);
+        Assert.Contains("  line 5: condition 1 never false; condition 2 never true\n", text, StringComparison.Ordinal);
+    }
+
+    /// <summary>Built by another machine, in a folder that is not here.</summary>
+    [Needs("git", "clang-22", "llvm-profdata-22")]
+    public void A_change_is_found_in_what_was_built_in_another_folder()
+    {
+        Commit(("main.c", Before));
+        Commit(("main.c", After));
+        harness.Write("elsewhere/main.c", After);
+        harness.Write("elsewhere/other/main.c", After); // so that the end of the path is not enough
+        harness.Must("clang-22", "-fprofile-instr-generate", "-fcoverage-mapping", "-Wl,--build-id=sha1", harness.Path("elsewhere/main.c"), "-o", "program");
+        var sample = CoverageBuild.Run(harness, "program", "program");
+        Directory.Delete(harness.Path("elsewhere"), recursive: true);
+        var outcome = Diff(sample, "HEAD~1", "--path-equivalence", "elsewhere,.");
+        Assert.StartsWith("main.c: 33.33% of 6 changed lines\n  line 2: condition never true\n        2|~|   if (x > 5)\n", outcome.Output, StringComparison.Ordinal);
+        Assert.Equal("", outcome.Errors);
+    }
+
     [Needs("git", "clang-22", "llvm-profdata-22")]
     public void Formats_say_the_same()
     {

@@ -40,7 +40,13 @@ internal static class CoverageReference
     private static List<ReferenceFunction> Read(Harness harness, string program, string[] profiles)
     {
         harness.Must("llvm-profdata-22", ["merge", "-failure-mode=any", .. profiles, "-o", "merged.profdata"]);
-        using var document = JsonDocument.Parse(harness.Must("llvm-cov-22", "export", program, "-instr-profile=merged.profdata").Output);
+        return Parse(harness.Must("llvm-cov-22", "export", program, "-instr-profile=merged.profdata").Output);
+    }
+
+    /// <summary>Of what <c>llvm-cov export</c> or <c>weft coverage export --format json</c> wrote.</summary>
+    public static List<ReferenceFunction> Parse(string json)
+    {
+        using var document = JsonDocument.Parse(json);
         return [.. document.RootElement.GetProperty("data")[0].GetProperty("functions").EnumerateArray().Select(Function)];
     }
 
