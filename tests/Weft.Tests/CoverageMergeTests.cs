@@ -66,6 +66,8 @@ public sealed class CoverageMergeTests : IDisposable
         Assert.StartsWith(harness.Path("two/part.h") + ":\n", outcome.Output, StringComparison.Ordinal);
         Assert.Contains("   12|      3|    n += helper(i) + twice(i);\n", outcome.Output, StringComparison.Ordinal);
         Assert.Contains("    8|       |int never(int x) { // weft: no coverage", outcome.Output, StringComparison.Ordinal);
+        File.SetLastWriteTimeUtc(harness.Path("two/program.c"), DateTime.UtcNow.AddDays(1)); // as in a clone that is newer than the program
+        Assert.Equal("", Report("--path-equivalence", "one,two").Errors);
         Assert.Contains("warning: --path-equivalence: no source was built in '/nowhere'", Report("--path-equivalence", "/nowhere,two", "--path-equivalence", "one,two").Errors, StringComparison.Ordinal);
         foreach (var wrong in (string[])["one", "one,", ",two", ""])
             Harness.AssertToldWell(harness.RunWeft("coverage", "report", "one/program", "--profile", "one.profraw", "--path-equivalence", wrong), ExitCode.Usage, $"--path-equivalence: '{wrong}' is not FROM,TO");

@@ -243,6 +243,40 @@ public sealed class CoveragePageTests : IDisposable
         Assert.Contains("id=\"busy\" role=\"status\" hidden=\"\"", file, StringComparison.Ordinal);
     }
 
+    /// <summary>Against questions about single lines, and reports of each test alone.</summary>
+    [Needs("node", "clang-22", "llvm-cov-22", "llvm-profdata-22")]
+    public void Tests_that_reach_a_line_are_at_it()
+    {
+        harness.Write("main.c", "int f(int x) {\n  if (x > 2)\n    return 1;\n  return 2;\n}\n\nint never(void) { return 3; }\nint main(int c, char **v) {\n  return f(c) < 0;\n}\n");
+        harness.Must("clang-22", "-fprofile-instr-generate", "-fcoverage-mapping", "main.c", "-o", "main");
+        (string Name, string[] Arguments)[] tests = [("few", []), ("</script><b>many", ["x", "y"]), ("more", ["x", "y", "z"])];
+        var expected = new SortedDictionary<int, List<string>>();
+        foreach (var (name, arguments) in tests)
+        {
+            harness.Must(Harness.Weft, ["coverage", "record-test", name, "--object", "main", "--", harness.Path("main"), .. arguments]);
+            harness.Environment["LLVM_PROFILE_FILE"] = harness.Path("one.profraw");
+            harness.Must(harness.Path("main"), arguments);
+            harness.Environment.Remove("LLVM_PROFILE_FILE");
+            harness.Must("llvm-profdata-22", "merge", "one.profraw", "-o", "one.profdata");
+            foreach (Match line in Regex.Matches(harness.Must("llvm-cov-22", "export", "-format=lcov", "-instr-profile=one.profdata", "main").Output, "^DA:(?<line>[0-9]+),[1-9]", RegexOptions.Multiline))
+            {
+                var number = int.Parse(line.Groups["line"].Value);
+                if (!expected.TryGetValue(number, out var names)) expected.Add(number, names = []);
+                names.Add(name);
+            }
+        }
+        string[] command = ["coverage", "html", "main", "--tests", "weft-out/coverage/tests.weftmap"];
+        Assert.Equal("", Regex.Replace(harness.Must(Harness.Weft, command).Errors, "^ +Wrote .*\n", ""));
+        var page = System.IO.File.ReadAllText(harness.Path("coverage.html"));
+        var all = Index(page).GetProperty("tests").EnumerateArray().Select(t => t.GetString()!).ToList();
+        var found = RunScript(page, "const model = new page.FileModel(files[0]); return { tests: Array.from({ length: model.count }, (_, i) => model.testsAt(i + 1)) };").GetProperty("tests");
+        Assert.Equal(expected.Select(l => $"{l.Key}: {string.Join(' ', l.Value.Order(StringComparer.Ordinal))}"), found.EnumerateArray().Select((t, i) => $"{i + 1}: {string.Join(' ', t.EnumerateArray().Select(n => all[n.GetInt32()]).Order(StringComparer.Ordinal))}").Where(l => !l.EndsWith(": ", StringComparison.Ordinal)));
+        Assert.Contains(expected, l => l.Value.Count == 2);
+        harness.Write("main.c", "// more\n" + System.IO.File.ReadAllText(harness.Path("main.c")));
+        Assert.Contains("source file 'main.c' was changed since the tests ran", harness.Must(Harness.Weft, command).Errors, StringComparison.Ordinal);
+        Assert.Equal(0, File(System.IO.File.ReadAllText(harness.Path("coverage.html")), harness.Path("main.c")).GetProperty("tests").GetArrayLength());
+    }
+
     [Needs("clang-22", "llvm-profdata-22")]
     public void The_command_writes_a_page()
     {

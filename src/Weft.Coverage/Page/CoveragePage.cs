@@ -2,6 +2,8 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 using Weft.Coverage.Model;
+using Weft.Coverage.PerTest;
+using Weft.Coverage.Sources;
 
 namespace Weft.Coverage.Page;
 
@@ -12,7 +14,14 @@ namespace Weft.Coverage.Page;
 /// <param name="Written">When the page was.</param>
 /// <param name="Built">When the program was; sources that are newer are said to have changed.</param>
 /// <param name="Remarks">What readers should know, a sentence each.</param>
-public sealed record PageFacts(string Program, string Command, string Profile, DateTimeOffset Written, DateTime? Built, IReadOnlyList<string> Remarks);
+public sealed record PageFacts(string Program, string Command, string Profile, DateTimeOffset Written, DateTime? Built, IReadOnlyList<string> Remarks)
+{
+    /// <summary>Where sources are now.</summary>
+    public PathEquivalence Paths { get; init; } = PathEquivalence.None;
+
+    /// <summary>Who reaches what, if that is to be shown.</summary>
+    public LineTests? Tests { get; init; }
+}
 
 /// <summary>
 /// Coverage as one HTML file that needs nothing beside it. Sources and counts are in it as compressed JSON, a piece for each
@@ -49,11 +58,11 @@ public static partial class CoveragePage
     /// <summary>Some files at a time, so that there is work for all processors and little in memory.</summary>
     private static void WriteFiles(Stream output, CoverageData data, IReadOnlyList<string> files, PageFacts facts, PageIndex index)
     {
-        var sources = new PageSources(facts.Built);
+        var sources = new PageSources(facts.Built, facts.Paths);
         foreach (var paths in files.Chunk(8 * Environment.ProcessorCount))
         {
             var batch = new PageFile[paths.Length];
-            Parallel.For(0, paths.Length, i => batch[i] = PageFile.Of(data, paths[i], sources));
+            Parallel.For(0, paths.Length, i => batch[i] = PageFile.Of(data, paths[i], sources, facts.Tests));
             foreach (var file in batch)
             {
                 Text(output, $"<script type=\"application/octet-stream\" id=\"file-{index.Files.Count}\">");

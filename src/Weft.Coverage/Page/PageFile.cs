@@ -1,12 +1,13 @@
 using System.Text.Json;
 using Weft.Coverage.Model;
+using Weft.Coverage.PerTest;
 
 namespace Weft.Coverage.Page;
 
 /// <summary>A source file on its way into the page: its data, compressed, and what the rest of the page says of it.</summary>
 internal sealed record PageFile(string Path, CoverageSummary Summary, SourceState State, IReadOnlyList<FunctionEntry> Functions, Packed Data)
 {
-    public static PageFile Of(CoverageData data, string path, PageSources sources)
+    public static PageFile Of(CoverageData data, string path, PageSources sources, LineTests? tests)
     {
         var file = data.File(path);
         var source = sources.Read(path);
@@ -23,6 +24,7 @@ internal sealed record PageFile(string Path, CoverageSummary Summary, SourceStat
             PageWriter.Branches(json, source, file.Branches);
             functions.Write(json);
             WriteDecisions(json, data, path, source);
+            if (tests != null) WriteTests(json, tests.Of(path));
             PageExpansions.Write(json, sources, source, file.Expansions);
             json.WriteEndObject();
         }
@@ -46,6 +48,26 @@ internal sealed record PageFile(string Path, CoverageSummary Summary, SourceStat
             PageWriter.Count(json, line.Count);
             json.WriteEndArray();
         }
+        json.WriteEndArray();
+    }
+
+    /// <summary>Neighbours mostly have the same tests: sets are there once.</summary>
+    private static void WriteTests(Utf8JsonWriter json, IReadOnlyDictionary<int, List<int>> tests)
+    {
+        var sets = new Dictionary<string, int>();
+        json.WriteStartArray("tests");
+        foreach (var (line, reaching) in tests)
+        {
+            var set = string.Join(',', reaching);
+            if (!sets.TryGetValue(set, out var index)) sets.Add(set, index = sets.Count);
+            json.WriteStartArray();
+            json.WriteNumberValue(line);
+            json.WriteNumberValue(index);
+            json.WriteEndArray();
+        }
+        json.WriteEndArray();
+        json.WriteStartArray("testSets");
+        foreach (var set in sets.OrderBy(s => s.Value)) json.WriteRawValue($"[{set.Key}]");
         json.WriteEndArray();
     }
 

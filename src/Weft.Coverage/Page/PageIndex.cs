@@ -58,6 +58,12 @@ internal sealed class PageIndex(PageFacts facts) : IDisposable
                 foreach (var remark in facts.Remarks) json.WriteStringValue(PageWriter.Printable(remark));
                 json.WriteEndArray();
             }
+            if (facts.Tests is { } tests)
+            {
+                json.WriteStartArray("tests");
+                foreach (var test in tests.Names) json.WriteStringValue(PageWriter.Printable(test));
+                json.WriteEndArray();
+            }
             json.WriteString("root", PageWriter.Printable(root));
             json.WriteStartObject("totals");
             PageWriter.Summary(json, Totals);

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Weft.Coverage.Model;
 using Weft.Coverage.Sources;
 
@@ -26,7 +27,14 @@ public enum TestKind
 /// <param name="Passed">Whether it ended well.</param>
 /// <param name="Images">Indexes of the binaries that ran.</param>
 /// <param name="Reached">Indexes of functions, each with that of one of its patterns; by function.</param>
-public sealed record Test(string Program, string Name, TestKind Kind, bool Passed, IReadOnlyList<int> Images, IReadOnlyList<(int Function, int Pattern)> Reached);
+public sealed partial record Test(string Program, string Name, TestKind Kind, bool Passed, IReadOnlyList<int> Images, IReadOnlyList<(int Function, int Pattern)> Reached)
+{
+    /// <summary>The program without the number that cargo puts to names.</summary>
+    public string ProgramLabel => CargoNumber().Replace(Program, "");
+
+    [GeneratedRegex("-[0-9a-f]{16}$")]
+    private static partial Regex CargoNumber();
+}
 
 /// <summary>A source file as it was when the program was built.</summary>
 /// <param name="Path">As compilers have it.</param>

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using Weft.Cli.Commands.Tracing;
 using Weft.Core;
 using Weft.Coverage.PerTest;
@@ -11,7 +10,7 @@ namespace Weft.Cli.Commands.Coverage;
 /// <param name="Tests">Indexes.</param>
 /// <param name="Question">What they reach; empty if nobody asked for anything in particular.</param>
 /// <param name="Name">A path as it is to be shown.</param>
-internal sealed partial record ChosenTests(TestReach Reach, IReadOnlyList<int> Tests, string Question, Func<string, string> Name)
+internal sealed record ChosenTests(TestReach Reach, IReadOnlyList<int> Tests, string Question, Func<string, string> Name)
 {
     private const int MostReasons = 3;
 
@@ -47,7 +46,7 @@ internal sealed partial record ChosenTests(TestReach Reach, IReadOnlyList<int> T
         // What is not known exactly is looked for by a part of its name, and with it all others.
         var exact = added.Count > 0 ? "" : " --exact";
         if (names.Count + added.Count > 0) output.Write($"cargo test --tests -- {string.Join(' ', names.Concat(added).Select(Terminal.ShellQuote))}{exact}\n");
-        foreach (var program in chosen.Where(t => t.Kind == TestKind.Program).Select(t => Label(t.Program)).Distinct()) output.Write($"cargo test --test {Terminal.ShellQuote(program)}\n");
+        foreach (var program in chosen.Where(t => t.Kind == TestKind.Program).Select(t => t.ProgramLabel).Distinct()) output.Write($"cargo test --test {Terminal.ShellQuote(program)}\n");
         if (chosen.Exists(t => t.Kind == TestKind.Documentation)) output.Write("cargo test --doc\n");
         var commands = chosen.Where(t => t.Kind == TestKind.Command).Select(t => t.Name).ToList();
         if (commands.Count > 0) Terminal.Warning($"not of cargo, and left out: {string.Join(", ", commands)}");
@@ -77,7 +76,7 @@ internal sealed partial record ChosenTests(TestReach Reach, IReadOnlyList<int> T
     private void WriteList(TextWriter output, string title)
     {
         output.Write(title + (Tests.Count > 0 ? ":\n" : ".\n"));
-        foreach (var test in Tests) output.Write($"  {Label(Reach.Map.Tests[test].Program)} {Reach.Map.Tests[test].Name}{Why(test)}\n".Replace("   ", "  "));
+        foreach (var test in Tests) output.Write($"  {Reach.Map.Tests[test].ProgramLabel} {Reach.Map.Tests[test].Name}{Why(test)}\n".Replace("   ", "  "));
     }
 
     private string Why(int test)
@@ -89,7 +88,7 @@ internal sealed partial record ChosenTests(TestReach Reach, IReadOnlyList<int> T
 
     private static List<Column<Row>> Columns() =>
     [
-        new("Program", "program", r => Label(r.Test.Program), r => r.Test.Program, IsText: true),
+        new("Program", "program", r => r.Test.ProgramLabel, r => r.Test.Program, IsText: true),
         new("Test", "name", r => r.Test.Name + (r.Test.Passed ? "" : " (failed)"), r => r.Test.Name, IsText: true),
         new("", "kind", _ => "", r => r.Test.Kind.ToString().ToLowerInvariant()),
         new("", "result", _ => "", r => r.Test.Passed ? "passed" : "failed"),
@@ -117,12 +116,6 @@ internal sealed partial record ChosenTests(TestReach Reach, IReadOnlyList<int> T
         .Select(r => Reach.Map.Functions[r.Function].Shape)
         .Where(f => f.MainFile >= 0 && IsWanted(f.Files[f.MainFile]))
         .Select(f => (f.Files[f.MainFile], f.Regions.First(r => r.File == f.MainFile).Start)).Distinct().Count();
-
-    /// <summary>Without the number that cargo puts to names of programs.</summary>
-    private static string Label(string program) => CargoNumber().Replace(program, "");
-
-    [GeneratedRegex("-[0-9a-f]{16}$")]
-    private static partial Regex CargoNumber();
 
     private sealed record Row(Test Test, int Functions, int Lines, int OnlyLines, string? Why);
 }

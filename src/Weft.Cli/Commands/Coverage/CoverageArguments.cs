@@ -19,6 +19,9 @@ namespace Weft.Cli.Commands.Coverage;
 /// <param name="Remarks">What is not as it should be; said on stderr already.</param>
 internal sealed record CoverageInput(CoverageData Data, IReadOnlyList<string> Files, SourceTexts Sources, string Root, IReadOnlyList<string> Binaries, int Profiles, IReadOnlyList<string> Remarks)
 {
+    /// <summary>Where sources are that were built elsewhere.</summary>
+    public PathEquivalence Paths { get; init; } = PathEquivalence.None;
+
     public string Name(string file) => SourcePaths.Relative(Root, file);
 }
 
@@ -86,7 +89,7 @@ internal sealed class CoverageArguments
         foreach (var remark in remarks) Terminal.Warning(remark);
         data = exclusion.Apply(data);
         wanted = wanted.Intersect(data.Files).ToList();
-        return new CoverageInput(data, wanted, sources, SourcePaths.Root(wanted, Directory.GetCurrentDirectory()), files, merged.Read, remarks);
+        return new CoverageInput(data, wanted, sources, SourcePaths.Root(wanted, Directory.GetCurrentDirectory()), files, merged.Read, remarks) { Paths = paths };
     }
 
     /// <summary>The programs that the profiles name.</summary>

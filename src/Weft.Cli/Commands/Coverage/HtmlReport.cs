@@ -1,5 +1,6 @@
 using Weft.Core;
 using Weft.Coverage.Page;
+using Weft.Coverage.PerTest;
 
 namespace Weft.Cli.Commands.Coverage;
 
@@ -12,10 +13,11 @@ internal static class HtmlReport
     /// <param name="folder">See <c>--output-dir</c>.</param>
     /// <param name="path">See <c>--output-path</c>; a folder gets a file of the usual name.</param>
     /// <param name="open">Show it in a browser.</param>
-    public static void Write(CoverageInput input, string? folder, string? path, bool open)
+    /// <param name="tests">Who reaches what, if that is to be shown.</param>
+    public static void Write(CoverageInput input, string? folder, string? path, bool open, LineTests? tests = null)
     {
         var target = Target(folder != null ? folder.TrimEnd('/') + "/" : path);
-        var facts = Facts(input);
+        var facts = Facts(input) with { Paths = input.Paths, Tests = tests };
         AtomicFile.Write(target, stream => CoveragePage.Write(stream, input.Data, input.Files, facts));
         Terminal.Status("Wrote", target);
         if (open) Open(target);

@@ -1,5 +1,6 @@
 // What there is to say about a line besides its count: chips behind it, and boxes below it that chips open.
 
+const mostTests = 500; // shown at once
 const neverText = { else: "condition was never false", end: "never got to the end", return: "never returned here" };
 
 class Details {
@@ -10,7 +11,7 @@ class Details {
   }
 
   chips(line) {
-    const found = this.model.byLine.get(line), chips = [...this.elseChips(line)];
+    const found = this.model.byLine.get(line), chips = [...this.testChips(line), ...this.elseChips(line)];
     if (!found) return chips;
     const branches = this.model.branchesAt(line);
     if (branches.length) chips.push(this.toggle(line, "branches", this.branchText(branches), branches.some(branch => outcomes(branch).length)));
@@ -24,6 +25,21 @@ class Details {
     }
     found.expansions.forEach((expansion, i) => chips.push(this.toggle(line, `expansion ${i}`, this.expansionName(expansion), new Spans(null, expansion.segments, "").missing().length)));
     return chips;
+  }
+
+  // Who reaches a line, if the page knows: one test by its name, several by their number.
+  testChips(line) {
+    const tests = this.model.testsAt(line), [first] = tests;
+    if (!tests.length) return [];
+    const name = this.file.app.index.tests[first];
+    return [this.toggle(line, "tests", tests.length > 1 || name.length > 40 ? plural(tests.length, "test") : name, false)];
+  }
+
+  testList(line) {
+    const tests = this.model.testsAt(line), names = tests.slice(0, mostTests).map(test => this.file.app.index.tests[test]);
+    const list = make("ul", {}, ...names.map(name => make("li", {}, make("code", {}, name))));
+    if (tests.length > mostTests) list.append(make("li", {}, `and ${plural(tests.length - mostTests, "test")} more`));
+    return [make("h4", {}, `${plural(tests.length, "test reaches", "tests reach")} line ${line}`), list];
   }
 
   branchText(branches) {
@@ -54,8 +70,9 @@ class Details {
 
   boxes(line) {
     const found = this.model.byLine.get(line);
-    if (!found) return [];
     const isOpen = what => this.open.has(`${line} ${what}`), boxes = [];
+    if (isOpen("tests")) boxes.push(box(...this.testList(line)));
+    if (!found) return boxes;
     if (isOpen("branches")) boxes.push(box(branchTable(this.model.branchesAt(line), this.model.spans)));
     if (isOpen("decisions")) boxes.push(box(...found.decisions.flatMap(decision => decisionTable(decision, this.model.spans, found.decisions.length > 1))));
     for (const f of found.functions) if (isOpen(`function ${f.index}`)) boxes.push(box(this.instances(f)));

@@ -114,6 +114,12 @@ class FileModel {
     return this.byLine.get(line);
   }
 
+  // Indexes of the tests that reach a line.
+  testsAt(line) {
+    this.testLines ??= new Map(this.tests ?? []);
+    return this.testSets?.[this.testLines.get(line)] ?? [];
+  }
+
   lastLine() { return this.segments.reduce((last, segment) => Math.max(last, segment[0]), 0); }
 
   update() {
