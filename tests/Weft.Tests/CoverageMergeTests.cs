@@ -75,6 +75,20 @@ public sealed class CoverageMergeTests : IDisposable
         Outcome Report(params string[] options) => harness.Must(Harness.Weft, ["coverage", "report", "one/program", "--profile", "one.profraw", .. options]);
     }
 
+    [Needs("clang-22", "llvm-profdata-22")]
+    public void Runs_of_two_clones_are_compared_as_of_one_file()
+    {
+        foreach (var clone in (string[])["one", "two"]) Build("clang-22", clone, "-fprofile-instr-generate", "-fcoverage-mapping");
+        Run("one", "12");
+        Run("two", "3");
+        string[] command = ["coverage", "compare", "one.profraw", "two.profraw", "--old-object", "one/program", "--new-object", "two/program"];
+        var outcome = harness.Must(Harness.Weft, [.. command, "--path-equivalence", "one,gone"]);
+        Assert.Contains("gone/part.h' and 1 other are not there to be read", outcome.Errors, StringComparison.Ordinal);
+        outcome = harness.Must(Harness.Weft, [.. command, "--path-equivalence", "one,two"]);
+        Assert.Equal("", outcome.Errors);
+        Assert.Contains("    no longer covered: 5\n", outcome.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("/a/x.c", "/b/x.c")]
     [InlineData("/a/sub/../x.c", "/b/x.c")]
