@@ -3,20 +3,8 @@ namespace Weft.Core;
 /// <summary>Files that are whole or absent: written beside their place, then renamed over it.</summary>
 public static class AtomicFile
 {
-    public static void Write(string path, ReadOnlySpan<byte> content)
-    {
-        var temporary = Temporary(path);
-        try
-        {
-            using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0)) file.Write(content);
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            TryDelete(temporary);
-            throw Failed(path, e);
-        }
-    }
+    /// <summary>Writes what is in memory: see the other overload.</summary>
+    public static void Write(string path, byte[] content) => Write(path, stream => stream.Write(content));
 
     /// <summary>For what does not fit in memory. Devices and the like, which nothing should be renamed over, are written to directly.</summary>
     /// <param name="path">The file.</param>

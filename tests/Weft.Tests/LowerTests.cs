@@ -77,6 +77,16 @@ public sealed class LowerTests : IDisposable
         AssertRuns("piped.o");
     }
 
+    /// <summary>As configure scripts name /dev/null, which a file renamed over it would replace for the whole machine.</summary>
+    [Needs("clang-22")]
+    public void A_device_is_written_to_and_not_replaced()
+    {
+        harness.Bitcode("clang-22", Program);
+        harness.Must(Harness.Weft, "lower", "source.bc", "-o", "source.o");
+        harness.Must("sh", "-c", "exec 3> device.o; '" + Harness.Weft + "' lower source.bc -o /dev/fd/3");
+        Assert.Equal(File.ReadAllBytes(harness.Path("source.o")), File.ReadAllBytes(harness.Path("device.o")));
+    }
+
     [Needs("clang-14", "cc")]
     public void Bitcode_with_typed_pointers_of_LLVM_14_lowers_and_runs()
     {

@@ -218,7 +218,7 @@ public static class CargoDoor
         {
             Directory.CreateDirectory(root);
             var tag = Path.Combine(root, "CACHEDIR.TAG");
-            if (!File.Exists(tag)) AtomicFile.Write(tag, "Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by weft.\n"u8);
+            if (!File.Exists(tag)) AtomicFile.Write(tag, "Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by weft.\n"u8.ToArray());
             var stamp = Path.Combine(folder, ".weft");
             if (Directory.Exists(folder) && (!File.Exists(stamp) || File.ReadAllText(stamp) != identity)) Directory.Delete(folder, recursive: true);
             if (File.Exists(stamp)) return;
