@@ -174,6 +174,7 @@ internal sealed class CoverageBench
     /// <summary>CPU time and the most memory of a command whose output is thrown away.</summary>
     private static (double Cpu, long Megabytes) Peak(string[] command)
     {
+        var before = Measured.ChildrenUsage().Cpu;
         using var process = Process.Start(new ProcessStartInfo(command[0], command.Skip(1)) { WorkingDirectory = Output, UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
         process.OutputDataReceived += (_, _) => { };
         var errors = process.StandardError.ReadToEndAsync();
@@ -182,7 +183,7 @@ internal sealed class CoverageBench
         while (!process.WaitForExit(5))
             if (Resident(process.Id) is { } now) peak = Math.Max(peak, now);
         if (process.ExitCode != 0) throw new WeftException($"{string.Join(' ', command)} failed with {process.ExitCode}:\n{errors.Result}");
-        return (process.TotalProcessorTime.TotalSeconds, peak / 1024);
+        return (Measured.ChildrenUsage().Cpu - before, peak / 1024);
     }
 
     // The most so far, in kilobytes, as the kernel keeps it.

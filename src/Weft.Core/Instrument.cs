@@ -95,13 +95,13 @@ public sealed record SourceContext(string Fingerprint, string Folder)
 
 /// <summary>What an instrument may know while it weaves.</summary>
 /// <param name="Stage">Where in the lowering.</param>
-/// <param name="Optimised">False at -O0.</param>
+/// <param name="Level">How the code will be optimised.</param>
 /// <param name="Settings">What the build asked of the instrument.</param>
 /// <param name="Source">What the build knows of the source; null when nobody said.</param>
-public sealed record WeaveContext(Stage Stage, bool Optimised, InstrumentSettings Settings, SourceContext? Source = null)
+public sealed record WeaveContext(Stage Stage, OptLevel Level, InstrumentSettings Settings, SourceContext? Source = null)
 {
     /// <summary>False at -O0, where a debugger expects the user's variables in memory.</summary>
-    public bool Optimised { get; } = Optimised;
+    public bool Optimised => Level != OptLevel.O0;
 
     /// <summary>Value of one of the instrument's own options.</summary>
     public string Option(string name) => Settings.Option(name);

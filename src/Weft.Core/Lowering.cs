@@ -113,7 +113,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
     private void WeaveStage(Module module, Stage stage, SourceContext? source, Timings timings)
     {
         if (!weaving.WantsStage(stage)) return;
-        using (timings.Measure(stage == Stage.Front ? "weave front" : "weave back")) weaving.Weave(module, stage, settings.Level != OptLevel.O0, source);
+        using (timings.Measure(stage == Stage.Front ? "weave front" : "weave back")) weaving.Weave(module, stage, settings.Level, source);
         using (timings.Measure("verify")) module.Verify();
     }
 

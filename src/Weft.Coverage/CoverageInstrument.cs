@@ -66,7 +66,7 @@ public sealed class CoverageInstrument : IInstrument
         if (!FrontEndCounters.ArePresent(module)) return;
         FrontEndCounters.ToMarks(module);
         if (context.Option(Counters) == Binary) BinaryCounters.Rewrite(module, context.Optimised);
-        if (context.Optimised) Simplification.Run(module);
+        if (context.Optimised) Simplification.Run(module, context.Level);
         MarkLowering.Run(module, context.Option(Counters) == Atomic, promotes: context.Optimised);
     }
 

@@ -7,10 +7,15 @@ namespace Weft.Coverage.Weaving;
 /// Turns marks into additions to the counters of the running thread.
 /// <code>
 /// call void @weft.coverage.count(ptr @c, i64 1)
+/// call void @weft.coverage.count(ptr @d, i64 1)
 /// ==>
-/// %shift = call ptr @weft.coverage.shift()                    ; once, at the function's entry
-/// %own = getelementptr i8, ptr %shift, i64 ptrtoint (ptr @c to i64)
-/// call void @weft.coverage.add(ptr %own, i64 1)
+/// %shift = call ptr @weft.coverage.enter()                    ; once, at the function's entry
+/// ...
+/// %shift = call ptr @weft.coverage.shift()                    ; behind each call
+/// %own.c = getelementptr i8, ptr %shift, i64 ptrtoint (ptr @c to i64)
+/// call void @weft.coverage.add(ptr %own.c, i64 1)
+/// %own.d = getelementptr i8, ptr %shift, i64 ptrtoint (ptr @d to i64)
+/// call void @weft.coverage.add(ptr %own.d, i64 1)
 /// </code>
 /// </summary>
 internal static class MarkLowering
@@ -29,7 +34,7 @@ internal static class MarkLowering
             if (promotes) Gather(module.Context, marks, builder, function, weights);
             var own = marks.In(function);
             sets |= own.Exists(marks.IsSetting);
-            if (!own.TrueForAll(marks.IsSetting)) counters.Enter(function);
+            if (!own.TrueForAll(marks.IsSetting)) counters.Enter(function, new ShiftReloads(new FlowGraph(function, weights), marks));
             foreach (var mark in own) Lower(mark);
         }
         marks.Delete();
@@ -71,7 +76,7 @@ internal static class MarkLowering
 internal interface ICounters
 {
     /// <summary>Prepares a function in which something will be added.</summary>
-    void Enter(Function function);
+    void Enter(Function function, ShiftReloads reloads);
 
     /// <summary>Adds to a counter where the builder stands.</summary>
     void Add(Value counter, Value amount);
@@ -80,7 +85,7 @@ internal interface ICounters
 /// <summary>One set of counters for all threads.</summary>
 internal sealed class SharedCounters(LlvmContext context, Builder builder, Probes probes) : ICounters
 {
-    public void Enter(Function function) { }
+    public void Enter(Function function, ShiftReloads reloads) { }
 
     public void Add(Value counter, Value amount) => builder.Call(probes.AddShared, counter.ToConstantInt(context.Int(64)), amount);
 }
@@ -88,14 +93,25 @@ internal sealed class SharedCounters(LlvmContext context, Builder builder, Probe
 /// <summary>The running thread's counters inside one function.</summary>
 internal sealed class ThreadCounters(LlvmContext context, Builder builder, Probes probes) : ICounters
 {
-    public void Enter(Function function)
+    private Value shift;
+
+    public void Enter(Function function, ShiftReloads reloads)
     {
-        builder.Before(AfterAllocas.In(function.Entry));
+        var places = reloads.Find();
+        builder.Before(function.Entry.First);
         builder.SetArtificialLocation(function);
-        builder.Call(probes.Enter);
+        shift = builder.Alloca(context.Pointer);
+        builder.Before(AfterAllocas.In(function.Entry));
+        builder.Store(builder.Call(probes.Enter).AsValue, shift);
+        foreach (var place in places)
+        {
+            builder.Before(place);
+            builder.Store(builder.Call(probes.Shift).AsValue, shift);
+        }
     }
 
-    public void Add(Value counter, Value amount) => builder.Call(probes.Add, builder.Call(probes.Own, counter.ToConstantInt(context.Int(64))).AsValue, amount);
+    public void Add(Value counter, Value amount) =>
+        builder.Call(probes.Add, builder.Advance(builder.Load(context.Pointer, shift), counter.ToConstantInt(context.Int(64))), amount);
 }
 
 /// <summary>The probe is inlined and brings a branch with it: an alloca behind it would no longer be a fixed slot of the frame.</summary>

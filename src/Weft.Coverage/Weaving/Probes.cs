@@ -11,7 +11,7 @@ internal sealed class Probes
     public Probes(Module module)
     {
         Enter = module.FindFunction("weft.coverage.enter")!.Value;
-        Own = module.FindFunction("weft.coverage.own")!.Value;
+        Shift = module.FindFunction("weft.coverage.shift")!.Value;
         OwnBits = module.FindFunction(OwnBitsName)!.Value;
         Add = module.FindFunction("weft.coverage.add")!.Value;
         Set = module.FindFunction("weft.coverage.set")!.Value;
@@ -20,7 +20,7 @@ internal sealed class Probes
 
     public Function Enter { get; }
 
-    public Function Own { get; }
+    public Function Shift { get; }
 
     public Function OwnBits { get; }
 
@@ -48,7 +48,7 @@ internal sealed class Probes
     /// </summary>
     public void Seal(Module module)
     {
-        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Own, OwnBits, Add, AddShared, Set])
+        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Shift, OwnBits, Add, AddShared, Set])
         {
             var sealedProbe = probe;
             if (probe.AsValue.HasUses) sealedProbe.Linkage = Linkage.Internal;

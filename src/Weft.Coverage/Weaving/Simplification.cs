@@ -1,3 +1,4 @@
+using Weft.Core;
 using Weft.Llvm;
 
 namespace Weft.Coverage.Weaving;
@@ -8,13 +9,13 @@ namespace Weft.Coverage.Weaving;
 /// </summary>
 internal static class Simplification
 {
-    private const string Passes = "lto-pre-link<O2>,function(loop-simplify,lcssa,loop(loop-rotate),loop-simplify)";
+    private const string LoopForms = "function(loop-simplify,lcssa,loop(loop-rotate),loop-simplify)";
 
-    public static void Run(Module module)
+    public static void Run(Module module, OptLevel level)
     {
         var memory = Llvm.Attribute.Kind("memory"u8);
         var before = module.Functions.ToDictionary(f => f, f => f.AttributeOf(memory));
-        module.RunPasses(Passes, machine: null, default);
+        module.RunPasses($"lto-pre-link<{level}>,{LoopForms}", machine: null, default);
         // What a function with marks is found to do to memory is no longer true once they are lowered.
         foreach (var function in module.Functions)
         {

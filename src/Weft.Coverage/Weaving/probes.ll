@@ -6,8 +6,8 @@
 
 declare ptr @llvm.threadlocal.address.p0(ptr)
 
-; At a function's entry.
-define weak_odr hidden void @weft.coverage.enter() alwaysinline nounwind noprofile {
+; At a function's entry: how far this thread's counters are from the module's own.
+define weak_odr hidden ptr @weft.coverage.enter() alwaysinline nounwind noprofile {
   %slot = call ptr @llvm.threadlocal.address.p0(ptr @__weft_coverage_state)
   %known = load ptr, ptr %slot, align 8
   %new = icmp eq ptr %known, null
@@ -18,16 +18,16 @@ start:
   br label %ready
 
 ready:
-  ret void
+  %shift = phi ptr [ %known, %0 ], [ %given, %start ]
+  ret ptr %shift
 }
 
-; Where a counter of the module is for this thread. Read again after each call, which costs less than a register that
-; has to be saved across it.
-define weak_odr hidden ptr @weft.coverage.own(i64 %counter) alwaysinline nounwind noprofile {
+; The same behind a call, which may have come back on another thread. To read it again costs less than a register that has to
+; be saved across the call.
+define weak_odr hidden ptr @weft.coverage.shift() alwaysinline nounwind noprofile {
   %slot = call ptr @llvm.threadlocal.address.p0(ptr @__weft_coverage_state)
   %shift = load ptr, ptr %slot, align 8
-  %own = getelementptr i8, ptr %shift, i64 %counter
-  ret ptr %own
+  ret ptr %shift
 }
 
 ; The same for a byte of a bitmap.
