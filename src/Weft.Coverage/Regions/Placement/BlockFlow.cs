@@ -4,20 +4,25 @@ namespace Weft.Coverage.Regions.Placement;
 /// Finds counts of blocks from those of others: what flows into a block flows out of it. An edge is known when it is a
 /// block's only one, or the only unknown one of a block that is known.
 /// </summary>
-/// <param name="successors">Of each block.</param>
-/// <param name="known">The counts of blocks; null where nobody knows yet.</param>
-internal sealed class BlockFlow(IReadOnlyList<int>[] successors, Count?[] known)
+internal sealed class BlockFlow
 {
-    private readonly record struct Edge(int From, int To);
-
+    private readonly Count?[] known;
+    private readonly ILookup<int, int> outgoing, incoming;
     private readonly Dictionary<int, Count> edgeCounts = [];
 
-    /// <summary>Fills in all that follows.</summary>
+    /// <param name="successors">Of each block.</param>
+    /// <param name="known">The counts of blocks; null where nobody knows yet.</param>
+    public BlockFlow(IReadOnlyList<int>[] successors, Count?[] known)
+    {
+        this.known = known;
+        var edges = successors.SelectMany((to, from) => to.Select(t => (From: from, To: t))).ToList();
+        outgoing = Enumerable.Range(0, edges.Count).ToLookup(e => edges[e].From);
+        incoming = Enumerable.Range(0, edges.Count).ToLookup(e => edges[e].To);
+    }
+
+    /// <summary>Fills in all that follows; more may be known when it is asked again.</summary>
     public void Solve()
     {
-        var edges = successors.SelectMany((to, from) => to.Select(t => new Edge(from, t))).ToList();
-        var outgoing = Enumerable.Range(0, edges.Count).ToLookup(e => edges[e].From);
-        var incoming = Enumerable.Range(0, edges.Count).ToLookup(e => edges[e].To);
         for (var changed = true; changed;)
         {
             changed = false;

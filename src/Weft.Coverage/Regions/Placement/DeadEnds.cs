@@ -21,6 +21,9 @@ internal sealed class DeadEnds
         isWanted = Spread(wanted.Contains, all: false);
     }
 
+    /// <summary>Whether all that follows a block is the end of the program.</summary>
+    public bool IsDead(int block) => isDead[block];
+
     public bool IsCut(int block, int successor)
     {
         var target = function.Graph.Successors[block][successor];

@@ -49,7 +49,7 @@ internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
     }
 
     private RustFunction Function(SyntaxNode node, FunctionRegions regions, CoverageGraph? graph) =>
-        new(regions.Name, new Span(node.Start, node.End), new Span(BodyOf(node).Start, BodyOf(node).End), regions, graph, IsConditional(node));
+        new(regions.Name, new Span(node.Start, node.End), new Span(BodyOf(node).Start, BodyOf(node).End), regions, graph, IsConditional(node), IsAsync(node) || node.Kind == "async_block");
 
     private static SyntaxNode BodyOf(SyntaxNode node) => node["body"] ?? node.Child("block")!;
 
