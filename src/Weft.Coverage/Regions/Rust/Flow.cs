@@ -22,6 +22,9 @@ internal sealed class FlowBlock
     /// <summary>In the order of rustc's terminators.</summary>
     public List<FlowBlock> Successors { get; } = [];
 
+    /// <summary>Where the code of a loop's head stands that leaves no span.</summary>
+    public int? LoopAt { get; init; }
+
     /// <summary>Spans of code that a macro made, by the macro's invocation.</summary>
     public List<MacroCall> Macros { get; } = [];
 }

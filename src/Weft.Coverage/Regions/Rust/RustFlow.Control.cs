@@ -139,12 +139,12 @@ internal sealed partial class RustFlow
         }
     }
 
-    private void Lazy(SyntaxNode node)
+    private void Lazy(SyntaxNode node, SyntaxNode whole)
     {
         var (right, decided, join) = (new FlowBlock(), new FlowBlock(), new FlowBlock());
         if (Operator(node) == "&&") Condition(node["left"]!, right, decided);
         else Condition(node["left"]!, decided, right);
-        decided.Spans.Add(SpanOf(node));
+        decided.Spans.Add(SpanOf(whole));
         decided.Successors.Add(join);
         at = right;
         Into(node["right"]!);
@@ -181,7 +181,7 @@ internal sealed partial class RustFlow
 
     private void For(SyntaxNode node)
     {
-        var (head, body, after) = (new FlowBlock(), new FlowBlock(), new FlowBlock());
+        var (head, body, after) = (new FlowBlock { LoopAt = node["value"]!.Start }, new FlowBlock(), new FlowBlock());
         Into(node["value"]!);
         Goto(head);
         head.Successors.Add(after);

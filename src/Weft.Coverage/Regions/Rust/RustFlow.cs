@@ -7,7 +7,7 @@ namespace Weft.Coverage.Regions.Rust;
 /// The flow graph that rustc would build for a function (rustc_mir_build), as far as coverage can tell: which expressions
 /// leave a span in which block. Types are not known; where they decide (what diverges, what is a constant), names do.
 /// </summary>
-internal sealed partial class RustFlow(byte[] text, RustMacros macros)
+internal sealed partial class RustFlow(byte[] text, RustMacros macros, RustCode? code)
 {
     private sealed record Target(string? Label, FlowBlock Exit, FlowBlock? Continue, bool IsLoop);
 
@@ -59,8 +59,7 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros)
         {
             case "block" or "unsafe_block": Block(node); break;
             case "parenthesized_expression":
-                Into(Inner(node));
-                Mark(node); // rustc takes the parentheses into the span of what is in them
+                Parenthesized(node);
                 break;
             case "if_expression": If(node); break;
             case "match_expression": Match(node); break;
@@ -71,13 +70,13 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros)
             case "break_expression": Break(node); break;
             case "continue_expression": Continue(node); break;
             case "try_expression": Try(node); break;
-            case "binary_expression" when Operator(node) is "&&" or "||": Lazy(node); break;
+            case "binary_expression" when IsLazy(node): Lazy(node, node); break;
             case "call_expression": Call(node); break;
             case "macro_invocation": Macro(node); break;
             case "assignment_expression":
                 Operand(node["right"]!);
                 Place(node["left"]!);
-                Mark(node);
+                Mark(code?.Drops(node.Start) == true ? node["left"]! : node);
                 break;
             case "closure_expression" or "const_block" or "async_block":
                 Holes.Add(SpanOf(node));
@@ -92,6 +91,21 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros)
                 break;
         }
     }
+
+    // rustc takes the parentheses into the span of what is in them, but not into that of a range, which it made itself.
+    private void Parenthesized(SyntaxNode node)
+    {
+        var inner = Inner(node);
+        if (IsLazy(inner))
+        {
+            Lazy(inner, node);
+            return;
+        }
+        Into(inner);
+        if (inner.Kind != "range_expression") Mark(node);
+    }
+
+    private bool IsLazy(SyntaxNode node) => node.Kind == "binary_expression" && Operator(node) is "&&" or "||";
 
     private static SyntaxNode Inner(SyntaxNode node) => node.NamedChildren.First(c => !c.Kind.EndsWith("comment", StringComparison.Ordinal));
 
@@ -134,7 +148,9 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros)
     /// <summary>Evaluates an operand: a constant leaves no span.</summary>
     private void Operand(SyntaxNode node)
     {
-        if (!IsConstant(node)) Into(node);
+        if (IsConstant(node)) return;
+        Into(node);
+        if (code?.Unsizes(node.Start) == true) Mark(node);
     }
 
     /// <summary>Evaluates a place: reading it leaves no span, what it is computed from does.</summary>
@@ -190,6 +206,7 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros)
             Receiver(method["value"]!, TextOf(method["field"]!));
             Arguments(node, RustMacros.IsGeneric(TextOf(method["field"]!)));
             at.Spans.Add(SpanOf(method["field"]!));
+            if (code?.Dereferences(node.Start, method["field"]!.Start) == true) Mark(node);
         }
         else if (callee.Kind is "identifier" && locals.Contains(TextOf(callee)) || callee.Kind is not ("identifier" or "scoped_identifier" or "generic_function"))
         {
@@ -210,7 +227,7 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros)
     private void Receiver(SyntaxNode node, string method)
     {
         Place(node);
-        var isValue = node.Kind is "call_expression" or "try_expression" or "await_expression" or "macro_invocation" or "integer_literal" or "float_literal";
+        var isValue = node.Kind == "parenthesized_expression" && Inner(node).Kind == "range_expression" || node.Kind is "call_expression" or "try_expression" or "await_expression" or "macro_invocation" or "integer_literal" or "float_literal";
         if (!isValue || !macros.TakesByValue(method)) Mark(node);
     }
 

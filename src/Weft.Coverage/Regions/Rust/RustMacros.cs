@@ -3,7 +3,8 @@ namespace Weft.Coverage.Regions.Rust;
 /// <summary>What is known of functions and macros by name.</summary>
 /// <param name="neverReturning">Functions that are declared to return <c>!</c>.</param>
 /// <param name="own">Macros that the file itself defines.</param>
-internal sealed class RustMacros(IReadOnlySet<string> neverReturning, IReadOnlySet<string> own)
+/// <param name="byValue">Methods of the file's that take <c>self</c>.</param>
+internal sealed class RustMacros(IReadOnlySet<string> neverReturning, IReadOnlySet<string> own, IReadOnlySet<string> byValue)
 {
     // Methods of the standard library that take self; a receiver that is a value is moved into them.
     private static readonly HashSet<string> ByValue =
@@ -13,7 +14,7 @@ internal sealed class RustMacros(IReadOnlySet<string> neverReturning, IReadOnlyS
         "into_iter", "reduce", "unwrap", "expect", "unwrap_or", "unwrap_or_else", "unwrap_or_default", "unwrap_err", "expect_err", "ok", "err", "ok_or", "ok_or_else",
         "map_err", "map_or", "map_or_else", "and_then", "or_else", "and", "or", "xor", "transpose", "into", "try_into", "poll", "into_boxed_str", "into_bytes", "into_string",
         "wrapping_add", "wrapping_sub", "wrapping_mul", "checked_add", "checked_sub", "checked_mul", "checked_div", "saturating_add", "saturating_sub", "saturating_mul", "pow", "abs", "sqrt", "add", "sub", "offset",
-        "to_digit", "is_alphabetic", "is_alphanumeric", "is_numeric", "is_whitespace", "len_utf8", "then", "then_some", "join",
+        "or_insert", "or_insert_with", "or_insert_with_key", "or_default", "and_modify", "to_digit", "is_alphabetic", "is_alphanumeric", "is_numeric", "is_whitespace", "len_utf8", "then", "then_some", "join",
     ];
 
     /// <summary>Macros that borrow their arguments to format them.</summary>
@@ -23,7 +24,7 @@ internal sealed class RustMacros(IReadOnlySet<string> neverReturning, IReadOnlyS
     public static bool IsGeneric(string function) => function is "from" or "ok_or" or "new" or "insert" or "drop" or "Some" or "Ok" or "Err";
 
     /// <summary>Whether a method of this name usually takes its receiver by value.</summary>
-    public bool TakesByValue(string method) => ByValue.Contains(method);
+    public bool TakesByValue(string method) => ByValue.Contains(method) || byValue.Contains(method);
 
     /// <summary>Whether the file defines a macro of this name.</summary>
     public bool IsOwn(string macro) => own.Contains(macro);

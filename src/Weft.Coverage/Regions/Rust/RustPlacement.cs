@@ -13,17 +13,24 @@ internal sealed class RustPlacement
     private readonly SourceFile source;
     private readonly int file;
     private readonly RustFunction function;
+    private readonly FunctionRegions regions;
+    private readonly CoverageGraph graph;
     private readonly LocatedFunction located;
     private readonly Sites sites;
     private readonly Dominators dominators;
     private readonly DeadEnds deadEnds;
     private readonly ILookup<Place, int> blocksAt;
     private readonly List<List<FlowBlock>> blocks;
+    private readonly Count?[] counts;
+    private readonly bool[] leaves;
+    private readonly HashSet<int> claimed = []; // blocks of the IR: each is one coverage block's
 
-    public RustPlacement(SourceFile source, int file, RustFunction function, LocatedFunction located, Sites sites)
+    public RustPlacement(SourceFile source, int file, RustFunction function, FunctionRegions regions, CoverageGraph graph, LocatedFunction located, Sites sites)
     {
-        (this.source, this.file, this.function, this.located, this.sites) = (source, file, function, located, sites);
-        blocks = function.Graph!.Blocks;
+        (this.source, this.file, this.function, this.regions, this.graph, this.located, this.sites) = (source, file, function, regions, graph, located, sites);
+        blocks = graph.Blocks;
+        counts = new Count?[blocks.Count];
+        leaves = Leaving();
         dominators = new Dominators([.. Enumerable.Range(0, located.Graph.Count).Select(NormalSuccessors)]);
         deadEnds = new DeadEnds(located, sites);
         // Only unwinding leads to the others.
@@ -33,46 +40,68 @@ internal sealed class RustPlacement
     /// <summary>The count of each block.</summary>
     public Count[] Place()
     {
-        var places = blocks.Select(chain => chain.SelectMany(b => b.Spans.Concat(b.Macros.Select(m => m.Name))).Select(s => At(s.Low)).Distinct().ToArray()).ToArray();
-        var shared = places.SelectMany(s => s).GroupBy(p => p).Where(g => g.Count() > 1).Select(g => g.Key).ToHashSet();
-        var regions = function.Regions.Regions.ToLookup(r => r.Count.Factors.Keys.First(), r => new Place(file, r.StartLine, r.StartColumn));
-        var counts = new Count?[blocks.Count];
         for (var i = 0; i < counts.Length; i++)
             if (IsExit(i)) counts[i] = Returns();
+            else if (LoopHead(i) is { } head) Claim(i, head);
         counts[0] = Entry();
+        claimed.Add(0);
+        var rules = Rules();
+        foreach (var rule in rules) Apply(rule, i => leaves[i]);
         var flow = new BlockFlow([.. Enumerable.Range(0, blocks.Count).Select(Successors)], counts);
-        var leaves = Leaving();
-        Func<int, int?>[] rules =
-        [
-            i => Only(regions[i].Where(p => !shared.Contains(p)), leaves[i]),
-            i => Only(places[i].Where(p => !shared.Contains(p)), leaves[i]),
-            i => Any(regions[i].Where(p => !shared.Contains(p)), leaves[i]),
-            i => Any(places[i].Where(p => !shared.Contains(p)), leaves[i]),
-            i => Only(places[i], leaves[i]),
-            i => Any(regions[i], leaves[i]),
-            i => Any(places[i], leaves[i]),
-        ];
-        foreach (var rule in rules)
-            for (var i = 0; i < counts.Length; i++)
-                if (leaves[i] && counts[i] == null && rule(i) is { } block) counts[i] = sites.Block(block);
         foreach (var rule in rules)
         {
-            for (var i = 0; i < counts.Length; i++)
-            {
-                if (counts[i] != null || rule(i) is not { } block) continue;
-                counts[i] = sites.Block(block);
-            }
+            Apply(rule, _ => true);
             flow.Solve();
         }
         return [.. counts.Select(c => c ?? Count.Zero)];
     }
 
+    /// <summary>What finds the block of the IR for a coverage block, the surest first.</summary>
+    private Func<int, int?>[] Rules()
+    {
+        var places = blocks.Select(chain => chain.SelectMany(b => b.Spans.Concat(b.Macros.Select(m => m.Name))).Select(s => At(s.Low)).Distinct().ToArray()).ToArray();
+        var starts = regions.Regions.ToLookup(r => r.Count.Factors.Keys.First(), r => new Place(file, r.StartLine, r.StartColumn));
+        var sharers = places.SelectMany((all, i) => all.Select(p => (Place: p, Block: i))).ToLookup(p => p.Place, p => p.Block);
+        bool IsOwn(Place place) => sharers[place].Count() == 1;
+        return
+        [
+            i => Only(starts[i].Where(IsOwn), i),
+            i => Only(places[i].Where(IsOwn), i),
+            i => InOrder(places[i], i, sharers),
+            i => Any(starts[i].Where(IsOwn), i),
+            i => Any(places[i].Where(IsOwn), i),
+            i => Only(places[i], i),
+            i => Any(starts[i], i),
+            i => Any(places[i], i),
+        ];
+    }
+
+    private void Apply(Func<int, int?> rule, Func<int, bool> to)
+    {
+        for (var i = 0; i < counts.Length; i++)
+            if (counts[i] == null && to(i) && rule(i) is { } block) Claim(i, block);
+    }
+
+    private void Claim(int block, int found)
+    {
+        counts[block] = sites.Block(found);
+        claimed.Add(found);
+    }
+
+    /// <summary>The one block with a loop's place that the loop comes back to.</summary>
+    private int? LoopHead(int block)
+    {
+        if (blocks[block][0].LoopAt is not { } offset) return null;
+        var heads = blocksAt[At(offset)].Where(b => located.Graph.Predecessors[b].Any(p => dominators.Dominates(b, p))).ToList();
+        return heads is [var head] ? head : null;
+    }
+
     /// <summary>Blocks that the function's end does not follow: what runs before them is counted as if they did not exist, so they cannot follow from it.</summary>
     private bool[] Leaving()
     {
-        var leaves = new bool[blocks.Count];
-        for (var i = blocks.Count - 1; i >= 0; i--) leaves[i] = !IsExit(i) && Successors(i).All(s => s > i && leaves[s]);
-        return leaves;
+        var leaving = new bool[blocks.Count];
+        for (var i = blocks.Count - 1; i >= 0; i--) leaving[i] = !IsExit(i) && Successors(i).All(s => s > i && leaving[s]);
+        return leaving;
     }
 
     // Its place is that of what is being jumped to, or of all that ends there.
@@ -80,7 +109,7 @@ internal sealed class RustPlacement
 
     /// <summary>The function's first block, or in a coroutine the first case of the switch over its states, which stands where the body begins.</summary>
     private Count Entry() =>
-        IsCoroutine && located.Graph.Blocks[0].Terminator is { Opcode: Opcode.Switch } states && located.PlaceOf(states) == At(function.Body.Low) ? sites.Edge(0, 1) : sites.Block(0);
+        IsCoroutine && located.Graph.Blocks[0].Terminator is { Opcode: Opcode.Switch } states && located.PlaceOf(states) is { } place && (place == At(function.Body.Low) || place == At(function.Whole.Low)) ? sites.Edge(0, 1) : sites.Block(0);
 
     private bool IsCoroutine => function.IsAsynchronous && located.Function.Name.Contains("closure", StringComparison.Ordinal);
 
@@ -96,21 +125,37 @@ internal sealed class RustPlacement
     }
 
     /// <summary>The block with a place, if all others with it come behind it.</summary>
-    private int? Only(IEnumerable<Place> places, bool leaves)
+    private int? Only(IEnumerable<Place> places, int coverageBlock)
     {
         foreach (var place in places)
-            foreach (var block in BlocksAt(place, leaves))
-                if (BlocksAt(place, leaves).TrueForAll(b => dominators.Dominates(block, b))) return block;
+        {
+            var found = BlocksAt(place, coverageBlock);
+            foreach (var block in found)
+                if (found.TrueForAll(b => dominators.Dominates(block, b))) return block;
+        }
         return null;
     }
 
-    private int? Any(IEnumerable<Place> places, bool leaves) => places.SelectMany(p => BlocksAt(p, leaves)).Select(b => (int?)b).FirstOrDefault();
-
-    /// <summary>The blocks with a place: those that end the program if that is what happens there, and otherwise the others.</summary>
-    private List<int> BlocksAt(Place place, bool leaves)
+    /// <summary>The block with a place that several have, if there are as many in the IR: both are in the order of the flow.</summary>
+    private int? InOrder(IEnumerable<Place> places, int coverageBlock, ILookup<Place, int> sharers)
     {
-        var found = blocksAt[place].Where(b => deadEnds.IsDead(b) == leaves).ToList();
-        return found.Count > 0 ? found : [.. blocksAt[place]];
+        foreach (var place in places)
+        {
+            var found = BlocksAt(place, coverageBlock);
+            var wanted = sharers[place].Where(i => counts[i] == null && leaves[i] == leaves[coverageBlock]).ToList();
+            if (found.Count == wanted.Count) return found[wanted.IndexOf(coverageBlock)];
+        }
+        return null;
+    }
+
+    private int? Any(IEnumerable<Place> places, int coverageBlock) => places.SelectMany(p => BlocksAt(p, coverageBlock)).Select(b => (int?)b).FirstOrDefault();
+
+    /// <summary>The blocks with a place that are nobody's yet: those that end the program if that is what happens there, and otherwise the others.</summary>
+    private List<int> BlocksAt(Place place, int coverageBlock)
+    {
+        var free = blocksAt[place].Where(b => !claimed.Contains(b)).ToList();
+        var found = free.Where(b => deadEnds.IsDead(b) == leaves[coverageBlock]).ToList();
+        return found.Count > 0 ? found : free;
     }
 
     private Place At(int offset)
@@ -119,7 +164,7 @@ internal sealed class RustPlacement
         return new Place(file, line, column);
     }
 
-    private IReadOnlyList<int> Successors(int block) => [.. blocks[block][^1].Successors.Select(function.Graph!.NumberOf)];
+    private IReadOnlyList<int> Successors(int block) => [.. blocks[block][^1].Successors.Select(graph.NumberOf)];
 
     private int[] NormalSuccessors(int block) => [.. located.NormalSuccessors(block).Select(s => located.Graph.Successors[block][s])];
 }

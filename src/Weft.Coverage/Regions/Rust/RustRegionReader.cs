@@ -15,11 +15,11 @@ internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
     {
         var root = parser.Parse(source.Text);
         var functions = new List<RustFunction>();
-        var macros = new RustMacros(NeverReturning(root), OwnMacros(root));
+        var macros = new RustMacros(NeverReturning(root), OwnMacros(root), ByValue(root));
         foreach (var node in Functions(root))
         {
             Span? signature = node.Kind == "function_item" ? new Span(SignatureStart(node), SignatureEnd(node, node["body"]!)) : null;
-            if (IsAsync(node)) functions.Add(Function(node, new FunctionRegions(Name(node), [source.Path], [Region(signature!.Value, 0)], 1), null));
+            if (IsAsync(node)) functions.Add(Function(node, _ => (new FunctionRegions(Name(node), [source.Path], [Region(signature!.Value, 0)], 1), null)));
             functions.Add(Function(node, IsAsync(node) ? null : signature, macros));
         }
         return new RustUnit(source, functions, file);
@@ -39,17 +39,19 @@ internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
 
     private static bool IsAsync(SyntaxNode node) => node.Kind == "function_item" && node.Children.Any(c => c.Kind == "function_modifiers" && c.Children.Any(m => m.Kind == "async"));
 
-    private RustFunction Function(SyntaxNode node, Span? signature, RustMacros macros)
+    private RustFunction Function(SyntaxNode node, Span? signature, RustMacros macros) => Function(node, code => Regions(node, signature, macros, code));
+
+    private (FunctionRegions, CoverageGraph?) Regions(SyntaxNode node, Span? signature, RustMacros macros, RustCode? code)
     {
         var body = BodyOf(node);
-        var flow = new RustFlow(source.Text, macros) { ArgumentsOf = ArgumentsOf };
+        var flow = new RustFlow(source.Text, macros, code) { ArgumentsOf = ArgumentsOf };
         var graph = new CoverageGraph(flow.Build(body, node["parameters"]));
         var spans = new SpanRefiner(source.Text, new Span(body.Start, body.End)).Refine(graph, signature, flow.Holes);
-        return Function(node, new FunctionRegions(Name(node), [source.Path], [.. spans.Select(s => Region(s.Span, s.Block))], graph.Blocks.Count), graph);
+        return (new FunctionRegions(Name(node), [source.Path], [.. spans.Select(s => Region(s.Span, s.Block))], graph.Blocks.Count), graph);
     }
 
-    private RustFunction Function(SyntaxNode node, FunctionRegions regions, CoverageGraph? graph) =>
-        new(regions.Name, new Span(node.Start, node.End), new Span(BodyOf(node).Start, BodyOf(node).End), regions, graph, IsConditional(node), IsAsync(node) || node.Kind == "async_block");
+    private RustFunction Function(SyntaxNode node, Func<RustCode?, (FunctionRegions, CoverageGraph?)> read) =>
+        new(Name(node), new Span(node.Start, node.End), new Span(BodyOf(node).Start, BodyOf(node).End), read, IsConditional(node), IsAsync(node) || node.Kind == "async_block");
 
     private static SyntaxNode BodyOf(SyntaxNode node) => node["body"] ?? node.Child("block")!;
 
@@ -93,6 +95,9 @@ internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
         var arguments = root.DescendantsAndSelf().FirstOrDefault(n => n.Kind == "arguments");
         return arguments == null ? [] : [.. arguments.NamedChildren.Where(n => !n.IsError && n.Kind is not ("line_comment" or "block_comment"))];
     }
+
+    private HashSet<string> ByValue(SyntaxNode root) =>
+        [.. root.DescendantsAndSelf().Where(n => n.Kind is "function_item" or "function_signature_item" && n["parameters"]?.Child("self_parameter") is { } self && !TextOf(self).StartsWith('&')).Select(Name)];
 
     private HashSet<string> NeverReturning(SyntaxNode root) =>
         [.. root.DescendantsAndSelf().Where(n => n.Kind == "function_item" && n["return_type"]?.Kind == "never_type").Select(Name)];

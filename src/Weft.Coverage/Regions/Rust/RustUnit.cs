@@ -6,12 +6,19 @@ namespace Weft.Coverage.Regions.Rust;
 /// <param name="Name">As the source has it.</param>
 /// <param name="Whole">From its signature to its closing brace.</param>
 /// <param name="Body">Its body.</param>
-/// <param name="Regions">Its regions, which count blocks of <paramref name="Graph"/>.</param>
-/// <param name="Graph">The flow that rustc would build; null for the outside of an asynchronous function.</param>
+/// <param name="Read">Its regions, which count blocks of the graph beside them: the flow that rustc would build, by what its code shows if it has any; no graph for the outside of an asynchronous function.</param>
 /// <param name="IsConditional">Whether an attribute may keep it from being compiled.</param>
 /// <param name="IsAsynchronous">Whether its code is that of a state machine.</param>
-internal sealed record RustFunction(string Name, Span Whole, Span Body, FunctionRegions Regions, CoverageGraph? Graph, bool IsConditional, bool IsAsynchronous = false)
+internal sealed record RustFunction(string Name, Span Whole, Span Body, Func<RustCode?, (FunctionRegions Regions, CoverageGraph? Graph)> Read, bool IsConditional, bool IsAsynchronous = false)
 {
+    private readonly Lazy<(FunctionRegions Regions, CoverageGraph? Graph)> source = new(() => Read(null));
+
+    /// <summary>Its regions, as far as the source alone tells.</summary>
+    public FunctionRegions Regions => source.Value.Regions;
+
+    /// <summary>Whether it only makes a future, whose code is a function of its own.</summary>
+    public bool IsOutside => source.Value.Graph == null;
+
     /// <summary>Where it begins.</summary>
     public int Line => Regions.Regions is [var first, ..] ? first.StartLine : 0;
 }
@@ -32,7 +39,7 @@ internal sealed class RustUnit(SourceFile source, IReadOnlyList<RustFunction> fu
         var found = votes.MaxBy(v => v.Value).Key;
         // An asynchronous function is two: one that makes the future, and the code of that.
         var isInner = located.Function.Name.Contains("closure", StringComparison.Ordinal);
-        return functions.FirstOrDefault(f => f.Body == found.Body && f.Graph == null) is { } outside && !isInner ? outside : found;
+        return functions.FirstOrDefault(f => f.Body == found.Body && f.IsOutside) is { } outside && !isInner ? outside : found;
     }
 
     /// <summary>The regions of a function that there is code of.</summary>
@@ -41,8 +48,9 @@ internal sealed class RustUnit(SourceFile source, IReadOnlyList<RustFunction> fu
     /// <param name="sites">Takes what the counts are sums of.</param>
     public FunctionRegions Regions(RustFunction function, LocatedFunction located, Sites sites)
     {
-        var counts = function.Graph == null ? [sites.Block(0)] : new RustPlacement(source, file, function, located, sites).Place();
-        return function.Regions with { Regions = [.. function.Regions.Regions.Select(r => r with { Count = r.Count.Replace(b => counts[b]) })] };
+        var (regions, graph) = function.Read(new RustCode(source, file, located));
+        var counts = graph == null ? [sites.Block(0)] : new RustPlacement(source, file, function, regions, graph, located, sites).Place();
+        return regions with { Regions = [.. regions.Regions.Select(r => r with { Count = r.Count.Replace(b => counts[b]) })] };
     }
 
     /// <summary>The regions of a function that there is no code of.</summary>
@@ -52,6 +60,6 @@ internal sealed class RustUnit(SourceFile source, IReadOnlyList<RustFunction> fu
     private RustFunction? Innermost(Place place)
     {
         var offset = source.LineStart(Math.Min(place.Line, source.LineCount)) + Math.Max(0, place.Column - 1);
-        return functions.Where(f => f.Graph != null && f.Whole.Low <= offset && offset <= f.Whole.High).MinBy(f => f.Whole.High - f.Whole.Low);
+        return functions.Where(f => !f.IsOutside && f.Whole.Low <= offset && offset <= f.Whole.High).MinBy(f => f.Whole.High - f.Whole.Low);
     }
 }
