@@ -26,9 +26,15 @@ internal sealed partial class CRegionReader(SyntaxParser parser, string preproce
         {
             var syntax = function["body"] ?? function.Child("default_method_clause") ?? function.Child("try_statement");
             if (syntax is not { Kind: "compound_statement" or "try_statement" or "default_method_clause" }) continue;
-            var body = reader.Read(syntax);
-            List<Statement> initializers = [.. reader.Initializers(function)];
-            functions.Add(new CFunction(Name(unit, function), function, unit.TokenAt(function.Start), unit.TokenAt(function.End - 1), body, initializers, new PointNumbers(body, initializers)));
+            functions.Add(Function(1));
+
+            CFunction Function(int packSize)
+            {
+                reader.PackSize = packSize;
+                var body = reader.Read(syntax);
+                List<Statement> initializers = [.. reader.Initializers(function)];
+                return new(Name(unit, function), function, unit.TokenAt(function.Start), unit.TokenAt(function.End - 1), body, initializers, new PointNumbers(body, initializers), Function);
+            }
         }
         return new CUnit(unit, new Extents(unit), new Constants(unit, Enumerators(unit, root)), functions, files);
     }

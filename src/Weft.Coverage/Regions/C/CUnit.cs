@@ -1,10 +1,11 @@
 using Weft.Coverage.Regions.Placement;
+using Weft.Llvm;
 using Weft.Syntax;
 
 namespace Weft.Coverage.Regions.C;
 
 /// <summary>A function of a translation unit, read; its regions follow when it is known what the compiler made of it.</summary>
-internal sealed record CFunction(string Name, SyntaxNode Syntax, int First, int Last, Statement Body, IReadOnlyList<Statement> Initializers, PointNumbers Points)
+internal sealed record CFunction(string Name, SyntaxNode Syntax, int First, int Last, Statement Body, IReadOnlyList<Statement> Initializers, PointNumbers Points, Func<int, CFunction> WithPacks)
 {
     /// <summary>The body is what the compiler makes up.</summary>
     public bool IsDefaulted => Body.Syntax.Kind == "default_method_clause";
@@ -82,12 +83,22 @@ internal sealed class CUnit
     public FunctionRegions Regions(CFunction function, LocatedFunction located, Sites sites)
     {
         if (function.IsDefaulted) return Write(function, [Defaulted(function)]) is var made ? made with { Regions = [.. made.Regions.Select(r => r with { Count = sites.Block(0) })] } : made;
+        if (PackSize(function, located) is > 1 and var size) function = function.WithPacks(size);
         var placement = new CPlacement(this, function, located, sites);
         var walk = new ClangRegions(extents, function.Points, constants, placement.HasCode);
         var finished = walk.Run(function.Body, function.Initializers);
         placement.Settle(walk);
         var regions = Write(function, finished);
         return regions with { Regions = [.. regions.Regions.Select(r => r with { Count = r.Count.Replace(placement.CountOf), FalseCount = r.FalseCount?.Replace(placement.CountOf) })] };
+    }
+
+    /// <summary>How many elements the packs have that fold expressions of a function are over: as many as there are branches on the first choice in one.</summary>
+    private int PackSize(CFunction function, LocatedFunction located)
+    {
+        var fold = function.Body.DescendantsAndSelf().FirstOrDefault(s => s.Syntax.Kind == "fold_expression");
+        if (fold?.DescendantsAndSelf().FirstOrDefault(s => s.Kind == StatementKind.Conditional) is not { Condition: { } condition }) return 1;
+        var decided = PlacesOf(condition.First, condition.Last, asExpanded: false).ToHashSet();
+        return located.Located.Count(l => l.Instruction.Opcode == Opcode.Br && l.Instruction.SuccessorCount == 2 && decided.Contains(l.Place));
     }
 
     /// <summary>The one region of a function that there is no code of.</summary>

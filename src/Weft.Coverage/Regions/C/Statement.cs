@@ -63,5 +63,7 @@ internal sealed class Statement(StatementKind kind, SyntaxNode syntax, int first
 
     public bool IsLogical => Kind is StatementKind.And or StatementKind.Or;
 
+    public IEnumerable<Statement> DescendantsAndSelf() => Children.SelectMany(c => c.DescendantsAndSelf()).Prepend(this);
+
     public override string ToString() => $"{Kind} {Syntax.Kind}";
 }

@@ -21,6 +21,9 @@ internal sealed partial class StatementReader(PreprocessedUnit unit, IReadOnlySe
         "lambda_capture_specifier", "lambda_default_capture", "trailing_return_type", "noexcept", "operator_name", "dependent_type", "template_declaration", "new_declarator",
     ];
 
+    /// <summary>How many elements the packs of fold expressions have; clang's tree has what is folded once for each.</summary>
+    public int PackSize { get; set; } = 1;
+
     /// <summary>The body of a function.</summary>
     public Statement Read(SyntaxNode node) => node.Kind switch
     {
@@ -48,6 +51,7 @@ internal sealed partial class StatementReader(PreprocessedUnit unit, IReadOnlySe
         "unary_expression" when node["operator"]?.Kind is "!" or "not" => Generic(StatementKind.Not, node, Last(node)),
         "parenthesized_expression" => Generic(StatementKind.Parentheses, node, Last(node)),
         "call_expression" => Call(node),
+        "fold_expression" => Fold(node),
         "lambda_expression" => Leaf(StatementKind.Lambda, node, Last(node)),
         "identifier" or "qualified_identifier" or "template_function" or "string_literal" or "number_literal" or "char_literal" or "concatenated_string" => Leaf(StatementKind.Other, node, Last(node)),
         _ => Generic(StatementKind.Other, node, Last(node)),
@@ -138,6 +142,14 @@ internal sealed partial class StatementReader(PreprocessedUnit unit, IReadOnlySe
         statement.Else = Read(node["alternative"]!);
         statement.GapToken = First(node.Child("?")!);
         AddParts(statement, statement.Condition, statement.Body, statement.Else);
+        return statement;
+    }
+
+    private Statement Fold(SyntaxNode node)
+    {
+        var statement = Generic(StatementKind.Other, node, Last(node));
+        if (statement.Children.Count != 1) return statement;
+        for (var i = 1; i < PackSize; i++) statement.Children.AddRange(Expressions(node));
         return statement;
     }
 

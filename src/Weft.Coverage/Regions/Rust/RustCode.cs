@@ -22,7 +22,7 @@ internal sealed class RustCode
         foreach (var (instruction, _, place) in located.Located)
         {
             if (Calls(instruction, "drop_in_place") || dropped.Contains(Target(instruction))) drops.Add(place);
-            if (instruction.Opcode == Opcode.Store && instruction.AsValue.Operand(0).Name.StartsWith("vtable", StringComparison.Ordinal)) unsized.Add(place);
+            if (instruction.Opcode == Opcode.Store && IsTable(instruction.AsValue.Operand(0))) unsized.Add(place);
         }
     }
 
@@ -46,6 +46,13 @@ internal sealed class RustCode
             else if (IsWithin(place, first, name)) found = false; // it was for a method before this one
         }
         return false;
+    }
+
+    // A constant that holds functions.
+    private static bool IsTable(Value value)
+    {
+        if (value.AddressedGlobal is not { Handle: not 0 } global || global.Initializer is not { Handle: not 0 } content) return false;
+        return Enumerable.Range(0, content.OperandCount).Any(i => content.Operand(i).IsFunction);
     }
 
     private static bool IsWithin(Place place, Place first, Place end) =>

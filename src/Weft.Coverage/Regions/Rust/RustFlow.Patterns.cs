@@ -13,11 +13,7 @@ internal sealed partial class RustFlow
         var tests = TestsOf(pattern).ToList();
         foreach (var test in tests)
         {
-            Mark(test);
-            var next = new FlowBlock();
-            at.Successors.Add(failed);
-            at.Successors.Add(next);
-            at = next;
+            at = Compare(at, test, failed);
         }
         at.Successors.Add(matched);
         if (tests.Count == 0) at.Successors.Add(failed);
@@ -39,6 +35,7 @@ internal sealed partial class RustFlow
             nested.Spans.Add(SpanOf(value));
             decision.Successors.Add(nested);
         }
+        (FlowBlock Block, string Variant)? rejected = null;
         var isTested = arms.Exists(a => HasTest(a["pattern"]!));
         for (var i = 0; i < arms.Count; i++)
         {
@@ -50,12 +47,19 @@ internal sealed partial class RustFlow
                 decision.Successors.Add(next);
                 decision = next;
             }
-            foreach (var test in tests) decision.Spans.Add(SpanOf(test));
             var arm = new FlowBlock();
-            (nested != null && VariantsIn(pattern) > 1 ? nested : decision).Successors.Add(arm);
+            if (rejected is { } guarded && guarded.Variant == VariantOf(pattern)) guarded.Block.Successors.Add(arm); // the switch had come to the guard
+            else if (nested != null && VariantsIn(pattern) > 1) nested.Successors.Add(arm);
+            else decision = Tested(decision, tests, arm);
+            if (rejected != null && !HasTest(pattern)) rejected.Value.Block.Successors.Add(arm);
             if (nested != null && !HasTest(pattern)) nested.Successors.Add(arm);
             at = arm;
-            if (pattern["condition"] is { } guard) decision = Guard(pattern, guard, isTested ? value : null, decision);
+            if (pattern["condition"] is { } guard)
+            {
+                var failed = Guard(pattern, guard, isTested ? value : null);
+                if (HasTest(pattern) && tests.Count == 0 && nested == null) rejected = (failed, VariantOf(pattern));
+                else decision = failed;
+            }
             else Bind(pattern);
             Into(arms[i]["value"]!);
             at.Successors.Add(join);
@@ -64,7 +68,7 @@ internal sealed partial class RustFlow
     }
 
     /// <summary>A guard: what it tests was borrowed before, which counts for the value matched, and its end is where that ends.</summary>
-    private FlowBlock Guard(SyntaxNode pattern, SyntaxNode guard, SyntaxNode? tested, FlowBlock decision)
+    private FlowBlock Guard(SyntaxNode pattern, SyntaxNode guard, SyntaxNode? tested)
     {
         Bind(pattern);
         if (tested != null) Mark(tested);
@@ -73,8 +77,39 @@ internal sealed partial class RustFlow
         at = passed;
         if (tested != null) at.Spans.Add(new Span(guard.End - 1, guard.End));
         Bind(pattern);
-        return failed.Successors.Count == 0 && decision.Successors.Count > 0 ? failed : decision;
+        return failed;
     }
+
+    /// <summary>Makes the tests of a pattern one after the other; goes on to the arm, or to where the next pattern is tried.</summary>
+    private FlowBlock Tested(FlowBlock decision, List<SyntaxNode> tests, FlowBlock arm)
+    {
+        if (!tests.Exists(t => t.Kind == "range_pattern") || tests.Exists(t => t.Parent!.Kind == "or_pattern"))
+        {
+            foreach (var test in tests) decision.Spans.Add(SpanOf(test));
+            decision.Successors.Add(arm);
+            return decision;
+        }
+        var rest = new FlowBlock();
+        foreach (var test in tests) decision = Compare(decision, test, rest);
+        decision.Successors.Add(arm);
+        return rest;
+    }
+
+    /// <summary>Compares with a pattern: one comparison for each end of a range.</summary>
+    private FlowBlock Compare(FlowBlock from, SyntaxNode test, FlowBlock failed)
+    {
+        for (var left = test.Kind == "range_pattern" ? test.NamedChildren.Count() : 1; left > 0; left--)
+        {
+            from.Spans.Add(SpanOf(test));
+            var next = new FlowBlock();
+            from.Successors.AddRange([failed, next]);
+            from = next;
+        }
+        return from;
+    }
+
+    /// <summary>What a pattern is switched on: a variant's name, or a number.</summary>
+    private string VariantOf(SyntaxNode pattern) => pattern.NamedChildren.FirstOrDefault() is { } first ? TextOf(first["type"] ?? first) : "";
 
     /// <summary>Reading the tag of a variant in a variant leaves the span of the value matched once more, in a block of its own.</summary>
     private void Nested(SyntaxNode value, FlowBlock failed)
@@ -88,7 +123,7 @@ internal sealed partial class RustFlow
     private int VariantsIn(SyntaxNode pattern)
     {
         var count = pattern.Kind is "tuple_struct_pattern" || pattern.Kind is "identifier" or "scoped_identifier" && char.IsUpper(TextOf(pattern)[0]) && pattern.Parent!.Kind != "tuple_struct_pattern" ? 1 : 0;
-        return count + pattern.NamedChildren.Where(c => c.Field is not ("condition" or "type")).Sum(VariantsIn);
+        return pattern.Kind == "scoped_identifier" ? 1 : count + pattern.NamedChildren.Where(c => c.Field is not ("condition" or "type")).Sum(VariantsIn);
     }
 
     // A variant is switched on before what is in it is compared.
