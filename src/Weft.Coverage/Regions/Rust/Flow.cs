@@ -23,7 +23,7 @@ internal sealed class FlowBlock
     public List<FlowBlock> Successors { get; } = [];
 
     /// <summary>Where the code of a loop's head stands that leaves no span.</summary>
-    public int? LoopAt { get; init; }
+    public int? LoopAt { get; set; }
 
     /// <summary>Spans of code that a macro made, by the macro's invocation.</summary>
     public List<MacroCall> Macros { get; } = [];

@@ -69,6 +69,7 @@ internal sealed class RustCode
 
     private Place At(int offset)
     {
+        if (offset >= source.Text.Length) return default; // in what a macro became
         var (line, column) = source.Position(offset);
         return new Place(file, line, column);
     }

@@ -5,11 +5,11 @@ namespace Weft.Coverage.Regions.Rust;
 internal sealed partial class RustFlow
 {
     /// <summary>Parses the arguments of a macro as expressions.</summary>
-    public required Func<SyntaxNode, IReadOnlyList<SyntaxNode>> ArgumentsOf { get; init; }
+    public required Func<SyntaxNode, byte[], IReadOnlyList<SyntaxNode>> ArgumentsOf { get; init; }
 
     /// <summary>
     /// An invocation of a macro: one span for its name in the first block that its code takes, and the arguments, which are
-    /// the user's. What a macro of the user's does with them is not known: they count as evaluated in order.
+    /// the user's. A macro of the user's that cannot be expanded counts them as evaluated in order.
     /// </summary>
     private void Macro(SyntaxNode node)
     {
@@ -21,7 +21,8 @@ internal sealed partial class RustFlow
             at.Macros.Add(call);
             return;
         }
-        var arguments = ArgumentsOf(node);
+        if (macros.IsOwn(last) && Expand(node, last, call)) return;
+        var arguments = ArgumentsOf(node, text);
         switch (last)
         {
             case "assert" or "debug_assert": Assert(call, arguments); break;

@@ -7,8 +7,10 @@ namespace Weft.Coverage.Regions.Rust;
 /// The flow graph that rustc would build for a function (rustc_mir_build), as far as coverage can tell: which expressions
 /// leave a span in which block. Types are not known; where they decide (what diverges, what is a constant), names do.
 /// </summary>
-internal sealed partial class RustFlow(byte[] text, RustMacros macros, RustCode? code)
+internal sealed partial class RustFlow(byte[] source, RustMacros macros, RustCode? code)
 {
+    private readonly int fileEnd = source.Length;
+    private byte[] text = source; // with what macros become behind the file
     private sealed record Target(string? Label, FlowBlock Exit, FlowBlock? Continue, bool IsLoop);
 
     private readonly Stack<Target> targets = new();
@@ -28,6 +30,7 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros, RustCode?
         Into(body);
         Goto(exit);
         exit.Spans.Add(new Span(body.End, body.End));
+        Resolve(entry);
         return entry;
     }
 
@@ -35,7 +38,10 @@ internal sealed partial class RustFlow(byte[] text, RustMacros macros, RustCode?
 
     private string TextOf(SyntaxNode node) => Encoding.UTF8.GetString(text, node.Start, node.End - node.Start);
 
-    private void Mark(SyntaxNode node) => at.Spans.Add(SpanOf(node));
+    private void Mark(SyntaxNode node)
+    {
+        if (text[node.Start] != '$') at.Spans.Add(SpanOf(node)); // what a macro was given is not where the macro is
+    }
 
     private void Goto(FlowBlock target)
     {

@@ -4,7 +4,7 @@ namespace Weft.Coverage.Regions.Rust;
 /// <param name="neverReturning">Functions that are declared to return <c>!</c>.</param>
 /// <param name="own">Macros that the file itself defines.</param>
 /// <param name="byValue">Methods of the file's that take <c>self</c>.</param>
-internal sealed class RustMacros(IReadOnlySet<string> neverReturning, IReadOnlySet<string> own, IReadOnlySet<string> byValue)
+internal sealed class RustMacros(IReadOnlySet<string> neverReturning, IReadOnlyDictionary<string, MacroRules> own, IReadOnlySet<string> byValue)
 {
     // Methods of the standard library that take self; a receiver that is a value is moved into them.
     private static readonly HashSet<string> ByValue =
@@ -27,7 +27,10 @@ internal sealed class RustMacros(IReadOnlySet<string> neverReturning, IReadOnlyS
     public bool TakesByValue(string method) => ByValue.Contains(method) || byValue.Contains(method);
 
     /// <summary>Whether the file defines a macro of this name.</summary>
-    public bool IsOwn(string macro) => own.Contains(macro);
+    public bool IsOwn(string macro) => own.ContainsKey(macro);
+
+    /// <summary>The rules of a macro that the file defines.</summary>
+    public MacroRules? RulesOf(string macro) => own.GetValueOrDefault(macro);
 
     /// <summary>Macros that end the function.</summary>
     public static bool Diverges(string name) => name is "panic" or "unreachable" or "todo" or "unimplemented";

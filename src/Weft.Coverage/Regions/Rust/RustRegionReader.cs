@@ -16,7 +16,7 @@ internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
         var root = parser.Parse(source.Text);
         var functions = new List<RustFunction>();
         var macros = new RustMacros(NeverReturning(root), OwnMacros(root), ByValue(root));
-        foreach (var node in Functions(root))
+        foreach (var node in Functions(root).Concat(MadeByMacros(root)))
         {
             Span? signature = node.Kind == "function_item" ? new Span(SignatureStart(node), SignatureEnd(node, node["body"]!)) : null;
             if (IsAsync(node)) functions.Add(Function(node, _ => (new FunctionRegions(Name(node), [source.Path], [Region(signature!.Value, 0)], 1), null)));
@@ -32,8 +32,21 @@ internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
         {
             if (node.Kind is "function_item" or "closure_expression" && node["body"] != null || node.Kind == "async_block") yield return node;
             if (node.Kind != "macro_invocation") continue;
-            foreach (var argument in ArgumentsOf(node))
+            foreach (var argument in ArgumentsOf(node, source.Text))
                 foreach (var inner in Functions(argument)) yield return inner;
+        }
+    }
+
+    /// <summary>Functions in what macros of the file become, where the macro has them: that is their place for rustc too.</summary>
+    private IEnumerable<SyntaxNode> MadeByMacros(SyntaxNode root)
+    {
+        foreach (var rule in root.DescendantsAndSelf().Where(n => n.Kind == "macro_rule"))
+        {
+            var inside = Inside(rule["right"]!);
+            // A variable of the macro's becomes a name of the same length.
+            var made = source.Text[inside.Low..inside.High].Select(b => b == '$' ? (byte)'_' : b).ToArray();
+            foreach (var node in parser.Parse(made, inside.Low).Children)
+                if (node.Kind == "function_item" && !node.DescendantsAndSelf().Any(n => n.IsError || n.IsMissing)) yield return node;
         }
     }
 
@@ -44,7 +57,7 @@ internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
     private (FunctionRegions, CoverageGraph?) Regions(SyntaxNode node, Span? signature, RustMacros macros, RustCode? code)
     {
         var body = BodyOf(node);
-        var flow = new RustFlow(source.Text, macros, code) { ArgumentsOf = ArgumentsOf };
+        var flow = new RustFlow(source.Text, macros, code) { ArgumentsOf = ArgumentsOf, ParseBlock = ParseBlock };
         var graph = new CoverageGraph(flow.Build(body, node["parameters"]));
         var spans = new SpanRefiner(source.Text, new Span(body.Start, body.End)).Refine(graph, signature, flow.Holes);
         return (new FunctionRegions(Name(node), [source.Path], [.. spans.Select(s => Region(s.Span, s.Block))], graph.Blocks.Count), graph);
@@ -68,7 +81,12 @@ internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
 
     private string TextOf(SyntaxNode node) => Encoding.UTF8.GetString(source.Text, node.Start, node.End - node.Start);
 
-    private HashSet<string> OwnMacros(SyntaxNode root) => [.. root.DescendantsAndSelf().Where(n => n.Kind == "macro_definition").Select(Name)];
+    private Dictionary<string, MacroRules> OwnMacros(SyntaxNode root) =>
+        root.DescendantsAndSelf().Where(n => n.Kind == "macro_definition").GroupBy(Name).ToDictionary(g => g.Key, g => new MacroRules(source.Text, [.. g.Last().Children.Where(c => c.Kind == "macro_rule").Select(Rule)]));
+
+    private static (Span, Span) Rule(SyntaxNode rule) => (Inside(rule["left"]!), Inside(rule["right"]!));
+
+    private static Span Inside(SyntaxNode group) => new(group.Start + 1, group.End - 1);
 
     private static int SignatureStart(SyntaxNode function) => function.Child("visibility_modifier") is { } visibility ? visibility.Start : function.Start;
 
@@ -87,10 +105,17 @@ internal sealed class RustRegionReader(SyntaxParser parser, SourceFile source)
         return new SourceRegion(RegionKind.Code, 0, 0, Count.Of(block), null, line, column, endLine, endColumn);
     }
 
-    private IReadOnlyList<SyntaxNode> ArgumentsOf(SyntaxNode macro)
+    private SyntaxNode? ParseBlock(byte[] block, int offset)
+    {
+        var start = "fn f() "u8;
+        var root = parser.Parse([.. start, .. block], offset - start.Length);
+        return root.DescendantsAndSelf().Any(n => n.IsError || n.IsMissing) ? null : root.DescendantsAndSelf().First(n => n.Kind == "block");
+    }
+
+    private IReadOnlyList<SyntaxNode> ArgumentsOf(SyntaxNode macro, byte[] text)
     {
         if (macro.Child("token_tree") is not { } tree) return [];
-        var inner = source.Text.AsSpan((tree.Start + 1)..(tree.End - 1));
+        var inner = text.AsSpan((tree.Start + 1)..(tree.End - 1));
         var root = parser.Parse([.. Wrapper, .. inner, .. Closing], tree.Start + 1 - Wrapper.Length);
         var arguments = root.DescendantsAndSelf().FirstOrDefault(n => n.Kind == "arguments");
         return arguments == null ? [] : [.. arguments.NamedChildren.Where(n => !n.IsError && n.Kind is not ("line_comment" or "block_comment"))];
