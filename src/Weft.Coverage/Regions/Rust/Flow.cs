@@ -25,6 +25,9 @@ internal sealed class FlowBlock
     /// <summary>Where the code of a loop's head stands that leaves no span.</summary>
     public int? LoopAt { get; set; }
 
+    /// <summary>Where other code of it stands that leaves no span.</summary>
+    public int? CodeAt { get; set; }
+
     /// <summary>Spans of code that a macro made, by the macro's invocation.</summary>
     public List<MacroCall> Macros { get; } = [];
 }

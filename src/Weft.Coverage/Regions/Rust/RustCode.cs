@@ -42,7 +42,7 @@ internal sealed class RustCode
         foreach (var (instruction, _, place) in located.Located.Where(l => l.Instruction.IsCall))
         {
             if (place == name) return found;
-            if (place == first && (Calls(instruction, "5Deref$GT$5deref") || Calls(instruction, "8DerefMut$GT$9deref_mut"))) found = true;
+            if (place == first && (Calls(instruction, "Deref$GT$5deref") || Calls(instruction, "DerefMut$GT$9deref_mut"))) found = true;
             else if (IsWithin(place, first, name)) found = false; // it was for a method before this one
         }
         return false;

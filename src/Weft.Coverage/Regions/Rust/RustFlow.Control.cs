@@ -191,6 +191,7 @@ internal sealed partial class RustFlow
         Body(node, head, after);
         at.Successors.Add(head);
         at = after;
+        Mark(node); // its value, which is nothing
     }
 
     private void Return(SyntaxNode node)
@@ -236,7 +237,7 @@ internal sealed partial class RustFlow
     private void Try(SyntaxNode node)
     {
         Operand(Inner(node));
-        var (failed, passed) = (new FlowBlock(), new FlowBlock());
+        var (failed, passed) = (new FlowBlock { CodeAt = node.Start }, new FlowBlock());
         at.Successors.Add(passed);
         at.Successors.Add(failed);
         failed.Spans.Add(new Span(node.End - 1, node.End));

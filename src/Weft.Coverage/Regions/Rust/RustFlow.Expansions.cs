@@ -35,6 +35,7 @@ internal sealed partial class RustFlow
         foreach (var block in Reached(entry))
         {
             if (block.LoopAt is { } loop) block.LoopAt = PlaceOf(new Span(loop, loop), out _).Low;
+            if (block.CodeAt is { } other) block.CodeAt = PlaceOf(new Span(other, other), out _).Low;
             foreach (var span in block.Spans.Where(s => s.High > fileEnd).ToList())
             {
                 block.Spans.Remove(span);

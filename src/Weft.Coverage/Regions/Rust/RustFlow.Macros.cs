@@ -16,9 +16,9 @@ internal sealed partial class RustFlow
         var name = TextOf(node["macro"]!);
         var call = new MacroCall(new Span(node.Start, node["macro"]!.End + 1));
         var last = name[(name.LastIndexOf(':') + 1)..];
-        if (last is "line" or "file" or "column" or "concat" or "stringify" or "include_str" or "env" or "cfg" or "module_path")
+        if (RustMacros.IsLiteral(last))
         {
-            at.Macros.Add(call);
+            Mark(node);
             return;
         }
         if (macros.IsOwn(last) && Expand(node, last, call)) return;

@@ -189,6 +189,7 @@ internal sealed partial class RustFlow(byte[] source, RustMacros macros, RustCod
         "unary_expression" => TextOf(node).StartsWith('-') && IsConstant(Inner(node)),
         "identifier" or "scoped_identifier" => IsConstantName(TextOf(node)),
         "generic_function" => true,
+        "macro_invocation" => RustMacros.IsLiteral(LastOf(TextOf(node["macro"]!))),
         _ => false,
     };
 

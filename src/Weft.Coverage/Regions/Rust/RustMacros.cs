@@ -32,6 +32,9 @@ internal sealed class RustMacros(IReadOnlySet<string> neverReturning, IReadOnlyD
     /// <summary>The rules of a macro that the file defines.</summary>
     public MacroRules? RulesOf(string macro) => own.GetValueOrDefault(macro);
 
+    /// <summary>Macros that the compiler makes literals of.</summary>
+    public static bool IsLiteral(string name) => name is "line" or "file" or "column" or "concat" or "stringify" or "include_str" or "env" or "cfg" or "module_path";
+
     /// <summary>Macros that end the function.</summary>
     public static bool Diverges(string name) => name is "panic" or "unreachable" or "todo" or "unimplemented";
 

@@ -59,7 +59,7 @@ internal sealed class RustPlacement
     /// <summary>What finds the block of the IR for a coverage block, the surest first.</summary>
     private Func<int, int?>[] Rules()
     {
-        var places = blocks.Select(chain => chain.SelectMany(b => b.Spans.Concat(b.Macros.Select(m => m.Name))).Select(s => At(s.Low)).Distinct().ToArray()).ToArray();
+        var places = blocks.Select(chain => chain.SelectMany(b => b.Spans.Concat(b.Macros.Select(m => m.Name))).Select(s => s.Low).Concat(chain.Where(b => b.CodeAt != null).Select(b => b.CodeAt!.Value)).Select(At).Distinct().ToArray()).ToArray();
         var starts = regions.Regions.ToLookup(r => r.Count.Factors.Keys.First(), r => new Place(file, r.StartLine, r.StartColumn));
         var sharers = places.SelectMany((all, i) => all.Select(p => (Place: p, Block: i))).ToLookup(p => p.Place, p => p.Block);
         bool IsOwn(Place place) => sharers[place].Count() == 1;
