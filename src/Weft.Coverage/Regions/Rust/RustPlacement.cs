@@ -1,3 +1,4 @@
+using System.Collections;
 using Weft.Coverage.Regions.Placement;
 using Weft.Llvm;
 
@@ -23,7 +24,9 @@ internal sealed class RustPlacement
     private readonly List<List<FlowBlock>> blocks;
     private readonly Count?[] counts;
     private readonly bool[] leaves;
-    private readonly HashSet<int> claimed = []; // blocks of the IR: each is one coverage block's
+    private readonly Dictionary<int, int> claimed = []; // by block of the IR: each is one coverage block's
+    private readonly BitArray?[] follows, followsInCode;
+    private ILookup<Place, int> sharers = Enumerable.Empty<int>().ToLookup(_ => default(Place));
 
     public RustPlacement(SourceFile source, int file, RustFunction function, FunctionRegions regions, CoverageGraph graph, LocatedFunction located, Sites sites)
     {
@@ -31,6 +34,7 @@ internal sealed class RustPlacement
         blocks = graph.Blocks;
         counts = new Count?[blocks.Count];
         leaves = Leaving();
+        (follows, followsInCode) = (new BitArray?[blocks.Count], new BitArray?[located.Graph.Count]);
         dominators = new Dominators([.. Enumerable.Range(0, located.Graph.Count).Select(NormalSuccessors)]);
         deadEnds = new DeadEnds(located, sites);
         // Only unwinding leads to the others.
@@ -44,7 +48,7 @@ internal sealed class RustPlacement
             if (IsExit(i)) counts[i] = Returns();
             else if (LoopHead(i) is { } head) Claim(i, head);
         counts[0] = Entry();
-        claimed.Add(0);
+        claimed[0] = 0;
         var rules = Rules();
         foreach (var rule in rules) Apply(rule, i => leaves[i]);
         var flow = new BlockFlow([.. Enumerable.Range(0, blocks.Count).Select(Successors)], counts);
@@ -61,18 +65,19 @@ internal sealed class RustPlacement
     {
         var places = blocks.Select(chain => chain.SelectMany(b => b.Spans.Concat(b.Macros.Select(m => m.Name))).Select(s => s.Low).Concat(chain.Where(b => b.CodeAt != null).Select(b => b.CodeAt!.Value)).Select(At).Distinct().ToArray()).ToArray();
         var starts = regions.Regions.ToLookup(r => r.Count.Factors.Keys.First(), r => new Place(file, r.StartLine, r.StartColumn));
-        var sharers = places.SelectMany((all, i) => all.Select(p => (Place: p, Block: i))).ToLookup(p => p.Place, p => p.Block);
+        sharers = places.SelectMany((all, i) => all.Select(p => (Place: p, Block: i))).ToLookup(p => p.Place, p => p.Block);
         bool IsOwn(Place place) => sharers[place].Count() == 1;
         return
         [
             i => Only(starts[i].Where(IsOwn), i),
             i => Only(places[i].Where(IsOwn), i),
-            i => InOrder(places[i], i, sharers),
+            i => InOrder(places[i], i),
             i => Any(starts[i].Where(IsOwn), i),
             i => Any(places[i].Where(IsOwn), i),
             i => Only(places[i], i),
             i => Any(starts[i], i),
             i => Any(places[i], i),
+            i => places[i].SelectMany(p => blocksAt[p]).Where(b => !claimed.ContainsKey(b)).Select(b => (int?)b).FirstOrDefault(),
         ];
     }
 
@@ -85,7 +90,7 @@ internal sealed class RustPlacement
     private void Claim(int block, int found)
     {
         counts[block] = sites.Block(found);
-        claimed.Add(found);
+        claimed[found] = block;
     }
 
     /// <summary>The one block with a loop's place that the loop comes back to.</summary>
@@ -137,7 +142,7 @@ internal sealed class RustPlacement
     }
 
     /// <summary>The block with a place that several have, if there are as many in the IR: both are in the order of the flow.</summary>
-    private int? InOrder(IEnumerable<Place> places, int coverageBlock, ILookup<Place, int> sharers)
+    private int? InOrder(IEnumerable<Place> places, int coverageBlock)
     {
         foreach (var place in places)
         {
@@ -150,12 +155,36 @@ internal sealed class RustPlacement
 
     private int? Any(IEnumerable<Place> places, int coverageBlock) => places.SelectMany(p => BlocksAt(p, coverageBlock)).Select(b => (int?)b).FirstOrDefault();
 
-    /// <summary>The blocks with a place that are nobody's yet: those that end the program if that is what happens there, and otherwise the others.</summary>
+    /// <summary>
+    /// The blocks with a place that are nobody's yet: those that end the program if that is what happens there, and otherwise the
+    /// others. A place that several share is no proof against the flow.
+    /// </summary>
     private List<int> BlocksAt(Place place, int coverageBlock)
     {
-        var free = blocksAt[place].Where(b => !claimed.Contains(b)).ToList();
+        var free = blocksAt[place].Where(b => !claimed.ContainsKey(b) && (sharers[place].Count() == 1 || Fits(coverageBlock, b))).ToList();
         var found = free.Where(b => deadEnds.IsDead(b) == leaves[coverageBlock]).ToList();
         return found.Count > 0 ? found : free;
+    }
+
+    /// <summary>Whether what comes before and behind a coverage block does so in the code, too.</summary>
+    private bool Fits(int coverageBlock, int block) => IsCoroutine || claimed.All(c =>
+        (!Follows(coverageBlock, c.Value) || FollowsInCode(block, c.Key)) && (!Follows(c.Value, coverageBlock) || FollowsInCode(c.Key, block)));
+
+    private bool Follows(int first, int second) => (follows[first] ??= Following(first, blocks.Count, Successors))[second];
+
+    private bool FollowsInCode(int first, int second) => (followsInCode[first] ??= Following(first, located.Graph.Count, NormalSuccessors))[second];
+
+    private static BitArray Following(int block, int count, Func<int, IReadOnlyList<int>> successors)
+    {
+        var following = new BitArray(count);
+        var work = new Stack<int>(successors(block));
+        while (work.TryPop(out var next))
+        {
+            if (following[next]) continue;
+            following[next] = true;
+            foreach (var behind in successors(next)) work.Push(behind);
+        }
+        return following;
     }
 
     private Place At(int offset)
@@ -166,5 +195,5 @@ internal sealed class RustPlacement
 
     private IReadOnlyList<int> Successors(int block) => [.. blocks[block][^1].Successors.Select(graph.NumberOf)];
 
-    private int[] NormalSuccessors(int block) => [.. located.NormalSuccessors(block).Select(s => located.Graph.Successors[block][s])];
+    private IReadOnlyList<int> NormalSuccessors(int block) => [.. located.NormalSuccessors(block).Select(s => located.Graph.Successors[block][s])];
 }
