@@ -49,7 +49,7 @@ internal sealed partial class MacroTokens
         {
             case "ident": return char.IsLetter(this[at][0]) || this[at][0] == '_' ? at + 1 : at;
             case "lifetime": return this[at][0] == '\'' ? at + 1 : at;
-            case "literal": return this[at] == "-" ? at + 2 : at + 1;
+            case "literal": return this[at] == "-" ? Math.Min(at + 2, tokens.Count) : at + 1;
             case "block": return this[at] == "{" ? Behind(at) : at;
             case "tt": return Behind(at);
         }

@@ -4,7 +4,8 @@ namespace Weft.Coverage.Regions.Rust;
 
 internal sealed partial class RustFlow
 {
-    private const int DeepestExpansion = 32;
+    // A macro may invoke itself for ever, or twice each time.
+    private const int DeepestExpansion = 32, MostExpansions = 256;
 
     private readonly List<(Span Place, MacroCall Call, Expansion Expansion)> expansions = [];
     private int depth;
@@ -15,7 +16,7 @@ internal sealed partial class RustFlow
     /// <summary>Evaluates what a macro of the file's becomes, behind the end of the text; <see cref="Resolve"/> says where it is from.</summary>
     private bool Expand(SyntaxNode invocation, string name, MacroCall call)
     {
-        if (depth == DeepestExpansion || invocation.Child("token_tree") is not { } tree) return false;
+        if (depth == DeepestExpansion || expansions.Count >= MostExpansions || invocation.Child("token_tree") is not { } tree) return false;
         if (macros.RulesOf(name)?.Expand(text, new Span(tree.Start + 1, tree.End - 1)) is not { } expansion) return false;
         byte[] block = [(byte)'{', .. expansion.Text, (byte)'}'];
         if (ParseBlock(block, text.Length) is not { } parsed) return false;

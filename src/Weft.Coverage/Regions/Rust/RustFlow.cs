@@ -40,7 +40,7 @@ internal sealed partial class RustFlow(byte[] source, RustMacros macros, RustCod
 
     private void Mark(SyntaxNode node)
     {
-        if (text[node.Start] != '$') at.Spans.Add(SpanOf(node)); // what a macro was given is not where the macro is
+        if (node.Start == text.Length || text[node.Start] != '$') at.Spans.Add(SpanOf(node)); // what a macro was given is not where the macro is
     }
 
     private void Goto(FlowBlock target)

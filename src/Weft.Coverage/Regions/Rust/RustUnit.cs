@@ -11,13 +11,13 @@ namespace Weft.Coverage.Regions.Rust;
 /// <param name="IsAsynchronous">Whether its code is that of a state machine.</param>
 internal sealed record RustFunction(string Name, Span Whole, Span Body, Func<RustCode?, (FunctionRegions Regions, CoverageGraph? Graph)> Read, bool IsConditional, bool IsAsynchronous = false)
 {
-    private readonly Lazy<(FunctionRegions Regions, CoverageGraph? Graph)> source = new(() => Read(null));
+    private readonly (FunctionRegions Regions, CoverageGraph? Graph) source = Read(null);
 
     /// <summary>Its regions, as far as the source alone tells.</summary>
-    public FunctionRegions Regions => source.Value.Regions;
+    public FunctionRegions Regions => source.Regions;
 
     /// <summary>Whether it only makes a future, whose code is a function of its own.</summary>
-    public bool IsOutside => source.Value.Graph == null;
+    public bool IsOutside => source.Graph == null;
 
     /// <summary>Where it begins.</summary>
     public int Line => Regions.Regions is [var first, ..] ? first.StartLine : 0;
