@@ -73,7 +73,7 @@ internal static partial class Measured
         return new Cost(Median(list.Select(c => c.Wall)), Median(list.Select(c => c.Cpu)));
     }
 
-    private static unsafe Cost ChildrenUsage()
+    public static unsafe Cost ChildrenUsage()
     {
         // struct rusage: ru_utime, ru_stime (two longs each), ...
         const int children = -1;
