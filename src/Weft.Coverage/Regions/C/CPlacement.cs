@@ -138,13 +138,14 @@ internal sealed class CPlacement
 
     private static bool IsLoop(Statement statement) => statement.Kind is StatementKind.While or StatementKind.Do or StatementKind.For;
 
-    /// <summary>A loop asks for the value of the whole condition; the branch stands where the loop does.</summary>
+    /// <summary>A loop asks for the value of the whole condition; the branch stands where the loop does, or what was before the condition.</summary>
     private Outcomes? LoopCondition(Statement loop)
     {
         var condition = loop.Condition!;
         if (!condition.Stripped.IsLogical) return Condition(condition);
         Visit(condition);
-        return decisions.TakeCondition(PlacesOf(condition).Union(PlacesOf(loop.First, loop.First)).Union(PlacesOf(condition.First - 2, condition.First - 1)).ToHashSet());
+        var before = loop.Kind == StatementKind.Do ? PlacesOf(loop.Body!.First, loop.Body.First) : [];
+        return decisions.TakeCondition(PlacesOf(condition).Union(PlacesOf(loop.First, loop.First)).Union(PlacesOf(condition.First - 2, condition.First - 1)).Union(before).ToHashSet());
     }
 
     private bool IsEndless(Statement loop) => loop.Condition is not { } condition || IsTrue(condition);
