@@ -442,7 +442,7 @@ public sealed class InterruptsTests : IDisposable
     }
 
     [TheoryNeeds("clang-22")]
-    [MemberData(nameof(Seeds), 0, 25)]
+    [MemberData(nameof(Seeds), 0, 15)]
     public void Loops_of_every_form_compute_what_they_computed(int seed) => CompareLoops(seed, 1);
 
     [TheoryNeeds("clang-22"), Trait("Category", "Slow")]
