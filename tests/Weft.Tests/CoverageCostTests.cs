@@ -1,10 +1,7 @@
-using System.Globalization;
-using System.Text.RegularExpressions;
-
 namespace Weft.Tests;
 
 /// <summary>What counting costs in instructions, which valgrind counts: the same on every run. How long it takes is in bench/.</summary>
-public sealed partial class CoverageCostTests : CountedPrograms
+public sealed class CoverageCostTests : CountedPrograms
 {
     private static readonly string Kernels = Path.Combine(Harness.Root, "bench/coverage");
     private static readonly string[] All = ["parse", "matmul", "sieve", "sort", "iterate", "hash"];
@@ -57,13 +54,5 @@ public sealed partial class CoverageCostTests : CountedPrograms
     /// <summary>The geometric mean over kernels.</summary>
     private double Ratio(string program, string plain, string[] kernels) => Math.Exp(kernels.Average(k => Math.Log(Instructions(program, k) / Instructions(plain, k))));
 
-    private double Instructions(string program, string kernel)
-    {
-        var outcome = Harness.Run("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", Harness.Path(program), kernel, "1", "1");
-        Assert.True(outcome.ExitCode == 0, outcome.ToString());
-        return double.Parse(Collected().Match(outcome.Errors).Groups[1].Value, CultureInfo.InvariantCulture);
-    }
-
-    [GeneratedRegex(@"Collected : (\d+)")]
-    private static partial Regex Collected();
+    private double Instructions(string program, string kernel) => Harness.Instructions([], program, kernel, "1", "1");
 }

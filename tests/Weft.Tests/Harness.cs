@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using System.Text.RegularExpressions;
 using Weft.Core;
 
 namespace Weft.Tests;
@@ -12,7 +14,7 @@ public sealed record Outcome(int ExitCode, string Output, string Errors)
 }
 
 /// <summary>Runs the built Weft and other programs in a folder of the test's own, with an environment that nothing leaks into.</summary>
-public sealed class Harness : IDisposable
+public sealed partial class Harness : IDisposable
 {
     private static readonly string Cache = Directory.CreateTempSubdirectory("weft-tests-cache-").FullName;
 
@@ -94,6 +96,16 @@ public sealed class Harness : IDisposable
         Must(compiler, [.. options.Prepend("-O2"), "-Xclang", "-disable-llvm-passes", "-emit-llvm", "-c", "source.c", "-o", "source.bc"]);
         return File.ReadAllBytes(Path("source.bc"));
     }
+
+    /// <summary>How many instructions a program of the folder executes, which callgrind counts: the same on every run.</summary>
+    public double Instructions(string[] options, string program, params string[] arguments)
+    {
+        var outcome = Must("valgrind", ["--tool=callgrind", "--callgrind-out-file=/dev/null", .. options, Path(program), .. arguments]);
+        return double.Parse(Collected().Match(outcome.Errors).Groups["count"].Value, CultureInfo.InvariantCulture);
+    }
+
+    [GeneratedRegex(@"Collected : (?<count>\d+)", RegexOptions.ExplicitCapture)]
+    private static partial Regex Collected();
 
     /// <summary>Every failure is a sentence: an <c>error:</c> line, and never .NET's or LLVM's own words about themselves.</summary>
     public static void AssertToldWell(Outcome outcome, ExitCode expected, params string[] mentions)
