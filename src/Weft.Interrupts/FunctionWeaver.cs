@@ -40,7 +40,7 @@ internal sealed class FunctionWeaver : IDisposable
         if (plan.Regions.Count > 0 || plan.Unrolled.Count > 0)
         {
             var membership = new LoopMembership(graph, loops);
-            var unroller = new Unroller(context, builder, editor, membership);
+            var unroller = new Unroller(new BlockCopier(context, builder), editor, membership);
             foreach (var unrolled in plan.Unrolled)
             {
                 At(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), function);
@@ -64,7 +64,7 @@ internal sealed class FunctionWeaver : IDisposable
         Enter(region.Root, graph, function, membership, slot);
         foreach (var call in region.Calls) Exchange(call, function, slot);
         foreach (var spend in region.Spends) Spend(spend.Before, spend.Cost, function, slot);
-        var unroller = new Unroller(context, builder, editor, membership);
+        var unroller = new Unroller(new BlockCopier(context, builder), editor, membership);
         foreach (var unrolled in region.Unrolled)
             Spend(unroller.Unroll(unrolled.Loop, graph, unrolled.Copies, function), unrolled.Cost, function, slot);
         var prepaidWeaver = new PrepaidWeaver(context, builder, editor, probes, weights, membership);

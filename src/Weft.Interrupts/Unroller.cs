@@ -15,7 +15,7 @@ namespace Weft.Interrupts;
 /// </code>
 /// Values of the loop that are used behind it go through a stack slot, which mem2reg takes away.
 /// </summary>
-internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor editor, LoopMembership membership)
+internal sealed class Unroller(BlockCopier copier, FlowEditor editor, LoopMembership membership)
 {
     private const int MostInstructions = 8, InstructionsInAll = 24, MostCopies = 4;
 
@@ -42,7 +42,7 @@ internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor 
         var latch = header.Predecessors.Single(b => membership.IsIn(b, loop));
         foreach (var block in blocks)
             foreach (var instruction in block.Instructions)
-                KeepForLater(instruction, loop, function);
+                copier.KeepForLater(instruction, b => membership.IsIn(b, loop), function);
         var map = new Dictionary<nint, nint>();
         var latches = new List<BasicBlock> { latch };
         var headers = new List<BasicBlock>();
@@ -56,103 +56,23 @@ internal sealed class Unroller(LlvmContext context, Builder builder, FlowEditor 
         var last = latches[^1];
         foreach (var phi in FlowEditor.Phis(header)) // before they are made anew: the map knows them
             for (var i = 0; i < phi.IncomingCount; i++)
-                if (phi.IncomingBlock(i) == latch) phi.SetOperand(i, Mapped(phi.IncomingValue(i), map));
+                if (phi.IncomingBlock(i) == latch) phi.SetOperand(i, BlockCopier.Mapped(phi.IncomingValue(i), map));
         editor.MoveIncoming(header, latch, last);
         return last.Terminator;
     }
 
-    private static bool CanBeCopied(Instruction instruction)
-    {
-        if (instruction.Opcode is Opcode.Alloca or Opcode.Invoke or Opcode.CallBr or Opcode.LandingPad) return false;
-        if (instruction.AsValue.Type.Kind == TypeKind.Token) return false;
-        return !instruction.IsCall || instruction.CalledValue is { IsFunction: true } callee && callee.AsFunction.IsIntrinsic && !callee.AsFunction.Name.Contains("noalias.scope", StringComparison.Ordinal);
-    }
+    private static bool CanBeCopied(Instruction instruction) =>
+        BlockCopier.CanBeCopied(instruction) && !(instruction.IsCall && instruction.CalledValue.AsFunction.Name.Contains("noalias.scope", StringComparison.Ordinal));
 
     /// <summary>One more body behind the last. Returns what stands for what in it: values and blocks.</summary>
     private Dictionary<nint, nint> Copy(List<BasicBlock> blocks, BasicBlock header, BasicBlock latch, Dictionary<nint, nint> before, Loop loop, Function function)
     {
         var map = new Dictionary<nint, nint>();
-        foreach (var block in blocks)
-        {
-            var copy = function.AppendBlock(context);
-            map[block.Handle] = copy.Handle;
-            membership.Add(copy, loop);
-        }
         foreach (var phi in FlowEditor.Phis(header)) // there is one way in: from the latch before
-            map[phi.Handle] = Mapped(phi.IncomingFrom(latch), before).Handle;
-        var clones = new List<Instruction>();
-        var phis = new List<Instruction>();
-        foreach (var block in blocks)
-        {
-            builder.AtEnd(new BasicBlock(map[block.Handle]));
-            foreach (var instruction in block.Instructions)
-            {
-                if (instruction.Opcode == Opcode.Phi && block == header) continue;
-                if (instruction.Opcode == Opcode.Phi)
-                {
-                    map[instruction.Handle] = builder.Phi(instruction.AsValue.Type).Handle;
-                    phis.Add(instruction);
-                    continue;
-                }
-                var clone = instruction.Copy();
-                builder.Insert(clone);
-                map[instruction.Handle] = clone.Handle;
-                clones.Add(clone);
-            }
-        }
-        foreach (var clone in clones)
-            for (var i = 0; i < clone.AsValue.OperandCount; i++)
-                if (map.TryGetValue(clone.AsValue.Operand(i).Handle, out var mapped)) clone.SetOperand(i, new Value(mapped));
-        FlowEditor.Redirect(new BasicBlock(map[latch.Handle]).Terminator, new BasicBlock(map[header.Handle]), header);
-        foreach (var phi in phis)
-            for (var i = 0; i < phi.IncomingCount; i++)
-                new Instruction(map[phi.Handle]).AddIncoming(Mapped(phi.IncomingValue(i), map), new BasicBlock(map[phi.IncomingBlock(i).Handle]));
-        foreach (var block in blocks) TellExits(block, map, loop);
+            map[phi.Handle] = BlockCopier.Mapped(phi.IncomingFrom(latch), before).Handle;
+        copier.Copy(blocks, map, function);
+        foreach (var block in blocks) membership.Add(BlockCopier.Mapped(block, map), loop);
+        FlowEditor.Redirect(BlockCopier.Mapped(latch, map).Terminator, BlockCopier.Mapped(header, map), header);
         return map;
     }
-
-    private void TellExits(BasicBlock block, Dictionary<nint, nint> map, Loop loop)
-    {
-        var seen = new HashSet<nint>();
-        for (var k = 0; k < block.Terminator.SuccessorCount; k++)
-        {
-            var exit = block.Terminator.Successor(k);
-            if (membership.IsIn(exit, loop) || !seen.Add(exit.Handle)) continue;
-            foreach (var phi in FlowEditor.Phis(exit))
-                for (int i = 0, count = phi.IncomingCount; i < count; i++)
-                    if (phi.IncomingBlock(i) == block) phi.AddIncoming(Mapped(phi.IncomingValue(i), map), new BasicBlock(map[block.Handle]));
-        }
-    }
-
-    /// <summary>Gives a value of the loop that is used behind it a slot, but for phis right behind an exit.</summary>
-    private void KeepForLater(Instruction value, Loop loop, Function function)
-    {
-        Value slot = default;
-        foreach (var user in value.AsValue.Users)
-        {
-            if (membership.IsIn(user.Block, loop)) continue;
-            for (var i = 0; i < user.AsValue.OperandCount; i++)
-            {
-                if (user.AsValue.Operand(i) != value.AsValue) continue;
-                var isPhi = user.Opcode == Opcode.Phi;
-                if (isPhi && membership.IsIn(user.IncomingBlock(i), loop)) continue;
-                if (!slot.Exists) slot = Keep(value, function);
-                builder.Before(isPhi ? user.IncomingBlock(i).Terminator : user);
-                builder.SetLocation(0);
-                user.SetOperand(i, builder.Load(value.AsValue.Type, slot));
-            }
-        }
-    }
-
-    private Value Keep(Instruction value, Function function)
-    {
-        builder.Before(function.Entry.First);
-        builder.SetLocation(0);
-        var slot = builder.Alloca(value.AsValue.Type);
-        builder.Before(value.Opcode == Opcode.Phi ? value.Block.FirstInsertion : value.Next);
-        builder.Store(value.AsValue, slot);
-        return slot;
-    }
-
-    private static Value Mapped(Value value, Dictionary<nint, nint> map) => map.TryGetValue(value.Handle, out var mapped) ? new(mapped) : value;
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Weft.Core.Flow;
+using Weft.Coverage.Weaving.Binary;
 using Weft.Llvm;
 
 namespace Weft.Coverage.Weaving;
@@ -16,7 +17,7 @@ namespace Weft.Coverage.Weaving;
 /// </code>
 /// Only for loops without observers, which can be left by their own branches alone.
 /// </summary>
-internal sealed class LoopPromotion(Marks marks, Observers observers, Builder builder, LlvmType word, Function function, FlowGraph graph)
+internal sealed class LoopPromotion(Marks marks, Observers observers, LoopVersions versions, Builder builder, LlvmType word, Function function, FlowGraph graph)
 {
     private readonly LoopForest forest = new(graph);
 
@@ -27,26 +28,42 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, Builder bu
 
     private void Promote(Loop loop)
     {
-        if (IsClosed(loop) && Preheader(loop) is { } preheader && Exits(loop) is { } exits) Gather(loop, preheader, exits);
+        var blocks = Blocks(loop);
+        if (loop.IsReducible && blocks.TrueForAll(IsClosed) && Ends(loop, blocks) is { } ends) Gather(loop, blocks, ends);
         else
             foreach (var child in loop.Children) Promote(child);
     }
 
-    private void Gather(Loop loop, BasicBlock preheader, List<BasicBlock> exits)
+    /// <summary>In a loop that is closed, those of its loops that get two versions gather what they find themselves.</summary>
+    private void PromoteInside(Loop loop)
     {
-        var groups = Groups(loop);
+        var blocks = Blocks(loop);
+        if (loop.IsReducible && versions.Fits(blocks) && Ends(loop, blocks) is { } ends) Gather(loop, blocks, ends);
+        else
+            foreach (var child in loop.Children) PromoteInside(child);
+    }
+
+    private void Gather(Loop loop, List<BasicBlock> blocks, (BasicBlock Before, List<BasicBlock> Behind) ends)
+    {
+        var version = versions.Fits(blocks) ? versions.Make(blocks, graph.Blocks[loop.Header], ends.Before, ends.Behind, function) : null;
+        foreach (var child in loop.Children) PromoteInside(child);
+        var groups = Groups(blocks);
         foreach (var group in groups)
         {
-            group.Local = NewLocal(preheader);
+            group.Local = NewLocal(ends.Before);
             foreach (var mark in group.Marks) AddToLocal(mark, group);
             foreach (var mark in group.Marks.Concat(group.Others)) mark.Erase();
         }
-        foreach (var exit in exits)
-        {
-            builder.Before(exit.FirstInsertion);
-            builder.SetArtificialLocation(function);
-            foreach (var group in groups) AddFromLocal(group);
-        }
+        if (version != null) versions.Leave(version, [.. groups.SelectMany(g => g.Counters.Select(c => (c, g.Local)))], function);
+        else
+            foreach (var exit in ends.Behind) AddBehind(exit, groups);
+    }
+
+    private void AddBehind(BasicBlock exit, List<Group> groups)
+    {
+        builder.Before(exit.FirstInsertion);
+        builder.SetArtificialLocation(function);
+        foreach (var group in groups) AddFromLocal(group);
     }
 
     /// <summary>Counters that are counted in the same blocks have the same count, and one local does for all of them.</summary>
@@ -63,13 +80,11 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, Builder bu
         public Value Local { get; set; }
     }
 
-    private List<Group> Groups(Loop loop)
+    private List<Group> Groups(List<BasicBlock> blocks)
     {
         var byCounter = new Dictionary<nint, List<Instruction>>();
-        foreach (var block in loop.Blocks)
-            foreach (var instruction in graph.Blocks[block].Instructions)
-                if (marks.Is(instruction))
-                    (CollectionsMarshal.GetValueRefOrAddDefault(byCounter, Marks.CounterOf(instruction).Handle, out _) ??= []).Add(instruction);
+        foreach (var mark in blocks.SelectMany(marks.In))
+            (CollectionsMarshal.GetValueRefOrAddDefault(byCounter, Marks.CounterOf(mark).Handle, out _) ??= []).Add(mark);
         var groups = new Dictionary<string, Group>();
         foreach (var (counter, found) in byCounter)
         {
@@ -109,7 +124,7 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, Builder bu
         return local;
     }
 
-    private bool IsClosed(Loop loop) => loop.IsReducible && loop.Blocks.All(b => IsClosed(graph.Blocks[b]));
+    private List<BasicBlock> Blocks(Loop loop) => [.. loop.Blocks.Select(b => graph.Blocks[b])];
 
     private bool IsClosed(BasicBlock block)
     {
@@ -120,16 +135,18 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, Builder bu
         return true;
     }
 
-    private BasicBlock? Preheader(Loop loop)
+    /// <summary>
+    /// The block before a loop, which jumps to it, and those behind it; null when there is no such block or one of those behind
+    /// can be reached otherwise. Not from the graph: loops around this one may have been changed.
+    /// </summary>
+    private (BasicBlock Before, List<BasicBlock> Behind)? Ends(Loop loop, List<BasicBlock> blocks)
     {
-        var outside = graph.Predecessors[loop.Header].Where(p => !loop.Contains(p)).ToList();
-        return outside.Count == 1 && graph.Successors[outside[0]].Length == 1 ? graph.Blocks[outside[0]] : null;
+        var isInside = blocks.Select(b => b.Handle).ToHashSet();
+        var outside = graph.Blocks[loop.Header].Predecessors.Where(p => !isInside.Contains(p.Handle)).ToList();
+        if (outside is not [{ Terminator.SuccessorCount: 1 } before]) return null;
+        var behind = blocks.SelectMany(Successors).Where(b => !isInside.Contains(b.Handle)).Distinct().ToList();
+        return behind.TrueForAll(e => e.FirstInsertion.Exists && e.Predecessors.TrueForAll(p => isInside.Contains(p.Handle))) ? (before, behind) : null;
     }
 
-    /// <summary>The blocks behind the loop; null when one of them can be reached otherwise.</summary>
-    private List<BasicBlock>? Exits(Loop loop)
-    {
-        var exits = loop.Blocks.SelectMany(b => graph.Successors[b]).Where(b => !loop.Contains(b)).Distinct().ToList();
-        return exits.All(e => graph.Predecessors[e].All(loop.Contains) && graph.Blocks[e].FirstInsertion.Exists) ? [.. exits.Select(e => graph.Blocks[e])] : null;
-    }
+    private static IEnumerable<BasicBlock> Successors(BasicBlock block) => Enumerable.Range(0, block.Terminator.SuccessorCount).Select(k => block.Terminator.Successor(k));
 }

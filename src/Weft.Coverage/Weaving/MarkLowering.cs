@@ -1,4 +1,5 @@
 using Weft.Core.Flow;
+using Weft.Coverage.Weaving.Binary;
 using Weft.Llvm;
 
 namespace Weft.Coverage.Weaving;
@@ -31,9 +32,9 @@ internal static class MarkLowering
         var sets = false;
         foreach (var function in functions)
         {
-            if (promotes) Gather(module.Context, marks, builder, function, weights);
+            sets |= marks.In(function).Exists(marks.IsSetting);
+            if (promotes) Gather(module.Context, marks, new LoopVersions(module, marks, probes, weights, builder), builder, function, weights);
             var own = marks.In(function);
-            sets |= own.Exists(marks.IsSetting);
             if (!own.TrueForAll(marks.IsSetting)) counters.Enter(function, new ShiftReloads(new FlowGraph(function, weights), marks));
             foreach (var mark in own) Lower(mark);
         }
@@ -63,11 +64,11 @@ internal static class MarkLowering
         module.KeepInObject(flag);
     }
 
-    private static void Gather(LlvmContext context, Marks marks, Builder builder, Function function, BranchWeights weights)
+    private static void Gather(LlvmContext context, Marks marks, LoopVersions versions, Builder builder, Function function, BranchWeights weights)
     {
         var observers = new Observers(marks);
         var graph = new FlowGraph(function, weights);
-        new LoopPromotion(marks, observers, builder, context.Int(64), function, graph).Run();
+        new LoopPromotion(marks, observers, versions, builder, context.Int(64), function, graph).Run();
         new PendingCounts(marks, observers, builder, context.Int(64), function, graph).Run();
     }
 }

@@ -69,10 +69,16 @@ internal sealed class Marks
     public List<Instruction> In(Function function)
     {
         var found = new List<Instruction>();
-        foreach (var block in function.Blocks)
-            foreach (var instruction in block.Instructions)
-                if (Is(instruction))
-                    found.Add(instruction);
+        foreach (var block in function.Blocks) found.AddRange(In(block));
+        return found;
+    }
+
+    /// <summary>The marks of a block.</summary>
+    public List<Instruction> In(BasicBlock block)
+    {
+        var found = new List<Instruction>();
+        foreach (var instruction in block.Instructions)
+            if (Is(instruction)) found.Add(instruction);
         return found;
     }
 

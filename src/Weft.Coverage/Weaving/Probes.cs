@@ -15,6 +15,7 @@ internal sealed class Probes
         OwnBits = module.FindFunction(OwnBitsName)!.Value;
         Add = module.FindFunction("weft.coverage.add")!.Value;
         Set = module.FindFunction("weft.coverage.set")!.Value;
+        Known = module.FindFunction("weft.coverage.known")!.Value;
         AddShared = module.FindFunction("weft.coverage.add_shared")!.Value;
     }
 
@@ -29,6 +30,8 @@ internal sealed class Probes
     public Function AddShared { get; }
 
     public Function Set { get; }
+
+    public Function Known { get; }
 
     public static Probes LinkInto(Module module)
     {
@@ -48,7 +51,7 @@ internal sealed class Probes
     /// </summary>
     public void Seal(Module module)
     {
-        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Shift, OwnBits, Add, AddShared, Set])
+        foreach (var probe in (ReadOnlySpan<Function>)[Enter, Shift, OwnBits, Add, AddShared, Set, Known])
         {
             var sealedProbe = probe;
             if (probe.AsValue.HasUses) sealedProbe.Linkage = Linkage.Internal;
