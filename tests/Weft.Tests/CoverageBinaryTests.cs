@@ -90,6 +90,52 @@ public sealed class CoverageBinaryTests : CountedPrograms
         Assert.True(Counts(Profiles)["step"] > 0);
     }
 
+    /// <summary>A loop whose counters are all set runs without them: it must start over where they are forgotten.</summary>
+    [TheoryNeeds("clang-22", "llvm-profdata-22")]
+    [InlineData("-O1")]
+    [InlineData("-O3")]
+    public void A_loop_that_had_run_is_found_out_again_after_a_reset_and_in_a_child(string level)
+    {
+        Harness.Write("loop.c", """
+            #include <signal.h>
+            #include <sys/wait.h>
+            #include <unistd.h>
+            #include <weft/coverage.h>
+            static int values[1000];
+            int odd(int v) { return v * 3; }
+            int even(int v) { return v >> 1; }
+            __attribute__((noinline)) int loop(int n) { int sum = 0; for (int i = 0; i < n; i++) sum += values[i] & 1 ? odd(values[i]) : even(values[i]); return sum; }
+            static void many(void) { for (int i = 0; i < 3; i++) values[0] += loop(1000) & 2; }
+            int main(void) {
+                for (int i = 0; i < 1000; i++) values[i] = i;
+                many();
+                weft_coverage_reset();
+                for (int i = 0; i < 1000; i++) values[i] |= 1;
+                many();
+                weft_coverage_write();
+                if (fork() == 0) { values[0] = 2; many(); kill(getpid(), SIGKILL); }
+                wait(0);
+                return 0;
+            }
+
+            """);
+        Harness.Must(Build("p", "loop.c", [level, .. Binary]));
+        var counts = Profiles.Select(p => Counts(p)).OrderBy(c => c["even"]).ToList();
+        Assert.Equal([(1, 1, 0), (1, 1, 1)], counts.Select(c => (c["loop"], c["odd"], c["even"])));
+    }
+
+    [TheoryNeeds("clang-22", "llvm-cov-22", "llvm-profdata-22")]
+    [InlineData("-O1", 0)]
+    [InlineData("-O3", 1)]
+    public void Every_region_of_generated_loops_is_right(string level, int seed) => CompareLoops(level, seed, 1);
+
+    [TheoryNeeds("clang-22", "llvm-cov-22", "llvm-profdata-22")]
+    [InlineData("-O1")]
+    [InlineData("-O2")]
+    [InlineData("-O3")]
+    [Trait("Category", "Slow")]
+    public void Every_region_of_many_generated_loops_is_right(string level) => CompareLoops(level, 100, 40);
+
     /// <summary>The link knows nothing of the option, so counters share their pages with other data and cannot be mapped.</summary>
     [Needs("clang-22", "llvm-profdata-22")]
     public void Objects_that_another_link_takes_in_say_at_the_end_what_ran()
@@ -100,11 +146,20 @@ public sealed class CoverageBinaryTests : CountedPrograms
         Assert.Equal(1, Counts(Profiles)["step"]);
     }
 
+    private void CompareLoops(string level, int first, int count)
+    {
+        for (var seed = first; seed < first + count; seed++)
+        {
+            Harness.Write("loops.c", LoopPrograms.Generate(seed));
+            Assert.Equal(0, CompareC(Harness.Path("loops.c"), level));
+        }
+    }
+
     /// <summary>How many functions keep counting.</summary>
     private int CompareC(string source, string level)
     {
         var isC = source.EndsWith(".c", StringComparison.Ordinal);
-        string[] flags = [level, "-w", isC ? "-std=gnu17" : "-std=c++20"];
+        string[] flags = [level, "-w", isC ? "-std=gnu17" : "-std=c++20", "-I", Path.Combine(Harness.Root, "runtime/include")];
         Harness.Must(isC ? "clang-22" : "clang++-22", [.. flags, Path.Combine(Programs, source), "-fprofile-instr-generate", "-fcoverage-mapping", "-o", "theirs"]);
         Build("ours", Path.Combine(Programs, source), [.. flags, .. Binary]);
         return Compare(Harness.Path("theirs"), Harness.Path("ours"));
