@@ -106,11 +106,7 @@ internal sealed class CoverageBench
     private static double Fastest(Variant variant, string kernel, int threads) => double.Parse(Must(variant.Program, kernel, $"{Passes}", $"{threads}").Split(' ')[0], CultureInfo.InvariantCulture);
 
     /// <summary>Instructions of one pass, start and end of the program included.</summary>
-    private static double Executed(Variant variant, string kernel)
-    {
-        var said = ChildProcess.Capture("valgrind", ["--tool=callgrind", "--callgrind-out-file=/dev/null", variant.Program, kernel, "1", "1"], Quiet, Output).Errors;
-        return double.Parse(said.Split('\n').First(l => l.Contains("Collected", StringComparison.Ordinal)).Split(' ')[^1], CultureInfo.InvariantCulture);
-    }
+    private static double Executed(Variant variant, string kernel) => Measured.Instructions(variant.Program, [kernel, "1", "1"], Output, Quiet);
 
     private static string Must(string program, params IReadOnlyList<string> arguments)
     {

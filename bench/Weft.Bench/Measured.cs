@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Weft.Core;
 using Weft.RealPrograms;
@@ -66,6 +67,17 @@ internal static partial class Measured
 
     /// <summary>Size of .text and read-only data, as binutils' size counts it.</summary>
     public static long Text(string file) => long.Parse(ChildProcess.Capture("size", [file]).Output.Split('\n')[1].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[0]);
+
+    /// <summary>Size of what a program has in memory, as binutils' size counts it.</summary>
+    public static long Allocated(string file) => long.Parse(ChildProcess.Capture("size", [file]).Output.Split('\n')[1].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[3], CultureInfo.InvariantCulture);
+
+    /// <summary>Instructions of a program that ends well, which valgrind counts: the same on every run.</summary>
+    public static double Instructions(string program, IReadOnlyList<string> arguments, string folder, IReadOnlyDictionary<string, string?>? environment = null)
+    {
+        var run = ChildProcess.Capture("valgrind", ["--tool=callgrind", "--callgrind-out-file=/dev/null", program, .. arguments], environment, folder);
+        if (run.ExitCode != 0) throw new WeftException($"{program} {string.Join(' ', arguments)} failed under valgrind with {run.ExitCode}:\n{run.Errors}");
+        return double.Parse(run.Errors.Split('\n').First(l => l.Contains("Collected", StringComparison.Ordinal)).Split(' ')[^1], CultureInfo.InvariantCulture);
+    }
 
     private static Cost MedianCost(IEnumerable<Cost> costs)
     {

@@ -65,14 +65,12 @@ internal static class TracedPrograms
         long Object(string name, params string[] compiler)
         {
             Measured.Run(compiler[0], [.. compiler[1..], "-O2", "-w", "-c", "sqlite3.c", "-o", Out(name)], folder, Clang22);
-            return Allocated(Out(name));
+            return Measured.Allocated(Out(name));
         }
         double plain = Object("plain.o", "clang-22");
         Console.WriteLine($"| default threshold (target 1.04) | {Object("default.o", Measured.Weft, "cc", "--with=tracing") / plain:F3} | {Object("xray.o", "clang-22", "-fxray-instrument") / plain:F3} |");
         Console.WriteLine($"| every function (target 1.15) | {Object("all.o", Measured.Weft, "cc", "--with=tracing", "--tracing-threshold=1") / plain:F3} | {Object("xray1.o", "clang-22", "-fxray-instrument", "-fxray-instruction-threshold=1") / plain:F3} |");
     }
-
-    private static long Allocated(string file) => long.Parse(ChildProcess.Capture("size", [file]).Output.Split('\n')[1].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[3], CultureInfo.InvariantCulture);
 
     private static void Ripgrep()
     {
@@ -90,7 +88,7 @@ internal static class TracedPrograms
             return Out(name);
         }
         string plain = Build("rg-plain"), normal = Build("rg-default", "--with", "tracing"), all = Build("rg-all", "--with", "tracing", "--tracing-threshold", "1");
-        Console.WriteLine($"\n| ripgrep, allocated sections / plain | |\n|---|---|\n| default threshold | {(double)Allocated(normal) / Allocated(plain):F3} |\n| every function | {(double)Allocated(all) / Allocated(plain):F3} |");
+        Console.WriteLine($"\n| ripgrep, allocated sections / plain | |\n|---|---|\n| default threshold | {(double)Measured.Allocated(normal) / Measured.Allocated(plain):F3} |\n| every function | {(double)Measured.Allocated(all) / Measured.Allocated(plain):F3} |");
         Console.WriteLine("\n| ripgrep, CPU / plain | default threshold, off (target 1.01) | every function, off | every function, traced (ring) | file, calls |\n|---|---|---|---|---|");
         foreach (var (name, _, pattern) in CargoBench.Searches)
         {

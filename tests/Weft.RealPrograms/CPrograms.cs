@@ -34,20 +34,30 @@ public sealed class CPrograms(string cc, string cxx, string variant)
         return Path.Combine(folder, "sqlite3");
     }
 
-    /// <summary>SQLite's own tests, the quick set: a Tcl interpreter with SQLite in it runs a quarter of a million of them. Returns what they printed.</summary>
+    /// <summary>SQLite's own tests, the quick set: a quarter of a million of them. Returns what they printed.</summary>
     public string SqliteTests()
+    {
+        var folder = SqliteTestFolder();
+        var output = DebianSource.Must("setpriv", AsNobody(folder, "./testfixture", "test/extraquick.test"), folder);
+        Directory.Delete(folder, recursive: true);
+        return output;
+    }
+
+    /// <summary>SQLite's own tests and what runs them, testfixture, a Tcl interpreter with SQLite in it: a temporary folder of the user nobody's, for they refuse to run as root.</summary>
+    public string SqliteTestFolder()
     {
         DebianSource.Install("tcl8.6-dev", "make", "gcc");
         var folder = Copy("sqlite3", patched: false); // one of the tests knows the default page size, which Debian's patches change
         DebianSource.Must("sh", ["./configure", "--disable-readline", "--with-tcl=/usr/lib/tcl8.6"], folder, new Dictionary<string, string?> { ["CC"] = cc });
         DebianSource.Must("make", [.. Jobs, "testfixture"], folder);
-        // They refuse to run as root, and nobody must be able to reach what they read.
+        // That user must be able to reach what they read.
         var reachable = Directory.CreateTempSubdirectory("weft-sqlite-").FullName;
         DebianSource.Must("sh", ["-c", "cp -r testfixture test ext \"$1\" && chown -R nobody \"$1\"", "sh", reachable], folder);
-        var output = DebianSource.Must("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "env", $"HOME={reachable}", "./testfixture", "test/extraquick.test"], reachable);
-        Directory.Delete(reachable, recursive: true);
-        return output;
+        return reachable;
     }
+
+    /// <summary>Arguments of setpriv that run a command as the user nobody, at home in a folder.</summary>
+    public static string[] AsNobody(string folder, params string[] command) => ["--reuid=65534", "--regid=65534", "--clear-groups", "env", $"HOME={folder}", .. command];
 
     /// <summary>{fmt}: CMake, templates and exceptions, its own tests. Returns what ctest printed.</summary>
     public string FmtTests()
