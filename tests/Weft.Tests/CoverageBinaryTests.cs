@@ -113,7 +113,7 @@ public sealed class CoverageBinaryTests : CountedPrograms
                 weft_coverage_reset();
                 for (int i = 0; i < 1000; i++) values[i] |= 1;
                 many();
-                weft_coverage_write();
+                weft_coverage_write(0);
                 if (fork() == 0) { values[0] = 2; many(); kill(getpid(), SIGKILL); }
                 wait(0);
                 return 0;

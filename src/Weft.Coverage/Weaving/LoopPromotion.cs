@@ -15,11 +15,13 @@ namespace Weft.Coverage.Weaving;
 ///                                         out:
 ///                                           mark @c, %n
 /// </code>
-/// Only for loops without observers, which can be left by their own branches alone.
+/// Only for loops without observers, which can be left by their own branches alone, and counts that grow often enough.
 /// </summary>
-internal sealed class LoopPromotion(Marks marks, Observers observers, LoopVersions versions, Builder builder, LlvmType word, Function function, FlowGraph graph)
+internal sealed class LoopPromotion(Marks marks, Observers observers, LoopVersions versions, Builder builder, LlvmType word, Function function, FlowGraph graph, LoopForest forest, BlockFrequencies frequencies)
 {
-    private readonly LoopForest forest = new(graph);
+    // Marks passed for each time that the loop is left, and additions behind the loop in all.
+    private const double FewestMarks = 2;
+    private const int MostAdditions = 32;
 
     public void Run()
     {
@@ -38,16 +40,17 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, LoopVersio
     private void PromoteInside(Loop loop)
     {
         var blocks = Blocks(loop);
-        if (loop.IsReducible && versions.Fits(blocks) && Ends(loop, blocks) is { } ends) Gather(loop, blocks, ends);
+        if (loop.IsReducible && Ends(loop, blocks) is { } ends && versions.Fits(blocks, ends.Behind.Count)) Gather(loop, blocks, ends);
         else
             foreach (var child in loop.Children) PromoteInside(child);
     }
 
     private void Gather(Loop loop, List<BasicBlock> blocks, (BasicBlock Before, List<BasicBlock> Behind) ends)
     {
-        var version = versions.Fits(blocks) ? versions.Make(blocks, graph.Blocks[loop.Header], ends.Before, ends.Behind, function) : null;
+        var version = versions.Fits(blocks, ends.Behind.Count) ? versions.Make(blocks, graph.Blocks[loop.Header], ends.Before, ends.Behind, function) : null;
         foreach (var child in loop.Children) PromoteInside(child);
         var groups = Groups(blocks);
+        if (version == null) groups = Worthwhile(groups, frequencies.Entries(loop), ends.Behind.Count);
         foreach (var group in groups)
         {
             group.Local = NewLocal(ends.Before);
@@ -58,6 +61,15 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, LoopVersio
         else
             foreach (var exit in ends.Behind) AddBehind(exit, groups);
     }
+
+    /// <summary>Those passed so often that the additions behind the loop are fewer, the most frequent first.</summary>
+    private List<Group> Worthwhile(List<Group> groups, double entries, int exits)
+    {
+        var additions = 0;
+        return [.. groups.Where(g => Frequency(g) >= FewestMarks * entries).OrderByDescending(Frequency).TakeWhile(g => (additions += g.Counters.Count * exits) <= MostAdditions)];
+    }
+
+    private double Frequency(Group group) => group.Marks.Sum(m => frequencies.Of(graph.NumberOf(m.Block)));
 
     private void AddBehind(BasicBlock exit, List<Group> groups)
     {

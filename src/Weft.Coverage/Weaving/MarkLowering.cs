@@ -68,8 +68,10 @@ internal static class MarkLowering
     {
         var observers = new Observers(marks);
         var graph = new FlowGraph(function, weights);
-        new LoopPromotion(marks, observers, versions, builder, context.Int(64), function, graph).Run();
-        new PendingCounts(marks, observers, builder, context.Int(64), function, graph).Run();
+        var forest = new LoopForest(graph);
+        var frequencies = new BlockFrequencies(graph, forest);
+        new LoopPromotion(marks, observers, versions, builder, context.Int(64), function, graph, forest, frequencies).Run();
+        new PendingCounts(marks, observers, builder, context.Int(64), function, graph, frequencies).Run();
     }
 }
 

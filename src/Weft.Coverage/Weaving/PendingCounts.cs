@@ -16,10 +16,11 @@ namespace Weft.Coverage.Weaving;
 ///                                  call void @f()
 /// </code>
 /// </summary>
-internal sealed class PendingCounts(Marks marks, Observers observers, Builder builder, LlvmType word, Function function, FlowGraph graph)
+internal sealed class PendingCounts(Marks marks, Observers observers, Builder builder, LlvmType word, Function function, FlowGraph graph, BlockFrequencies frequencies)
 {
     // Each takes a register on the way.
     private const int MostCounters = 8;
+    private const double FlushCost = 2;
 
     /// <summary>What matters of a block, in order: a mark's counter, or 0 for an observer or a way out.</summary>
     private readonly record struct Step(Instruction At, nint Counter);
@@ -37,10 +38,15 @@ internal sealed class PendingCounts(Marks marks, Observers observers, Builder bu
         }
         var plans = new List<Plan>();
         foreach (var (counter, blocks) in marked)
-            if (Match(counter, blocks, steps) is { Joined: > 0 } plan)
+            if (Match(counter, blocks, steps) is { Joined: > 0 } plan && IsWorthwhile(plan))
                 plans.Add(plan);
         foreach (var plan in plans.OrderByDescending(p => p.Joined).Take(MostCounters)) Apply(plan);
     }
+
+    // To add the count to memory and start again are two instructions, and on the way it takes a register.
+    private bool IsWorthwhile(Plan plan) => FlushCost * Frequency(plan.Flushes) < Frequency(plan.Marks);
+
+    private double Frequency(List<Instruction> at) => at.Sum(i => frequencies.Of(graph.NumberOf(i.Block)));
 
     private List<Step> Steps(BasicBlock block)
     {

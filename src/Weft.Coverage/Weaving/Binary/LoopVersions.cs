@@ -24,14 +24,14 @@ namespace Weft.Coverage.Weaving.Binary;
 /// </summary>
 internal sealed class LoopVersions(Module module, Marks marks, Probes probes, BranchWeights weights, Builder builder)
 {
-    private const int MostInstructions = 200, MostCounters = 12;
+    private const int MostInstructions = 200, MostChecks = 12;
 
     private readonly LlvmType word = module.Context.Int(64);
     private readonly BlockCopier copier = new(module.Context, builder);
     private readonly FlowEditor editor = new(module.Context, builder);
 
     /// <summary>Whether the loop is worth it: small, and all that it does to counters is to set them.</summary>
-    public bool Fits(List<BasicBlock> blocks)
+    public bool Fits(List<BasicBlock> blocks, int exits)
     {
         var counters = new HashSet<nint>();
         var size = 0;
@@ -43,7 +43,7 @@ internal sealed class LoopVersions(Module module, Marks marks, Probes probes, Br
                     counters.Add(Marks.CounterOf(instruction).Handle);
                 }
                 else if (!BlockCopier.CanBeCopied(instruction) || ++size > MostInstructions) return false;
-        return counters.Count is > 0 and <= MostCounters;
+        return counters.Count > 0 && counters.Count * exits <= MostChecks;
     }
 
     /// <summary>The version with marks.</summary>
