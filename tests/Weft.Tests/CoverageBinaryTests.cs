@@ -160,7 +160,7 @@ public sealed class CoverageBinaryTests : CountedPrograms
     private int CompareC(string source, string level)
     {
         var isC = source.EndsWith(".c", StringComparison.Ordinal);
-        string[] flags = [level, "-w", isC ? "-std=gnu17" : "-std=c++20", "-I", Path.Combine(Harness.Root, "runtime/include")];
+        string[] flags = [level, "-g", "-w", isC ? "-std=gnu17" : "-std=c++20", "-I", Path.Combine(Harness.Root, "runtime/include")];
         Harness.Must(isC ? "clang-22" : "clang++-22", [.. flags, Path.Combine(Programs, source), "-fprofile-instr-generate", "-fcoverage-mapping", "-o", "theirs"]);
         Build("ours", Path.Combine(Programs, source), [.. flags, .. Binary]);
         return Compare(Harness.Path("theirs"), Harness.Path("ours"));
@@ -171,7 +171,7 @@ public sealed class CoverageBinaryTests : CountedPrograms
         Harness.Write("Cargo.toml", "[package]\nname = \"programs\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n");
         Directory.CreateDirectory(Harness.Path("src/bin"));
         foreach (var source in programs) File.Copy(Path.Combine(Programs, source), Harness.Path("src/bin/" + source));
-        Harness.Must(Harness.Weft, "cargo", "build", "--release", "--with", "coverage", "--coverage-counters", "binary");
+        Harness.Must(Harness.Weft, "cargo", "build", "--release", "--with", "coverage", "--coverage-counters", "binary", "--config", "profile.release.debug=true");
         Harness.Environment["RUSTFLAGS"] = "-C instrument-coverage";
         Harness.Must("cargo", "build", "--target-dir", "plain");
         return programs.Select(p => p[..^3]).Sum(name => Compare(Harness.Path($"plain/debug/{name}"), Released(name)));

@@ -36,6 +36,7 @@ public sealed class BlockCopier(LlvmContext context, Builder builder)
                 if (instruction.Opcode != Opcode.Phi) clones.Add(Clone(instruction, map));
                 else if (map.TryAdd(instruction.Handle, 0))
                 {
+                    builder.SetLocation(instruction.DebugLocation);
                     map[instruction.Handle] = builder.Phi(instruction.AsValue.Type).Handle;
                     phis.Add(instruction);
                 }

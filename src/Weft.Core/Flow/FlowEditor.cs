@@ -18,6 +18,7 @@ public sealed class FlowEditor(LlvmContext context, Builder builder)
         foreach (var phi in Phis(header))
         {
             builder.AtEnd(block);
+            builder.SetLocation(phi.DebugLocation);
             var merged = builder.Phi(phi.AsValue.Type);
             builder.Before(phi);
             var rest = builder.Phi(phi.AsValue.Type);
@@ -35,8 +36,7 @@ public sealed class FlowEditor(LlvmContext context, Builder builder)
     {
         var block = from.Parent.AppendBlock(context);
         Redirect(from.Terminator, to, block);
-        builder.AtEnd(block);
-        builder.Branch(to);
+        Jump(block, from, to);
         MoveIncoming(to, from, block);
         return block;
     }
@@ -47,8 +47,7 @@ public sealed class FlowEditor(LlvmContext context, Builder builder)
         var to = from.Terminator.Successor(successor);
         var block = from.Parent.AppendBlock(context);
         from.Terminator.SetSuccessor(successor, block);
-        builder.AtEnd(block);
-        builder.Branch(to);
+        Jump(block, from, to);
         foreach (var phi in Phis(to))
         {
             builder.Before(phi);
@@ -102,6 +101,14 @@ public sealed class FlowEditor(LlvmContext context, Builder builder)
     {
         for (var i = 0; i < terminator.SuccessorCount; i++)
             if (terminator.Successor(i) == from) terminator.SetSuccessor(i, to);
+    }
+
+    // The builder's location may still be one of another function.
+    private void Jump(BasicBlock block, BasicBlock from, BasicBlock to)
+    {
+        builder.AtEnd(block);
+        builder.SetLocation(from.Terminator.DebugLocation);
+        builder.Branch(to);
     }
 
     private static void Replace(Instruction phi, Value with)

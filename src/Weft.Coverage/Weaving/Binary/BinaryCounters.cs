@@ -125,7 +125,6 @@ internal sealed class BinaryCounters(Module module, Marks marks, Builder builder
     private void Add(Value counter, FunctionFlow flow, Site site)
     {
         var word = module.Context.Int(64);
-        builder.SetArtificialLocation(flow.Function); // of the jump, where an edge gets a block
         builder.Before(site.Idle.Exists ? site.Idle : flow.BlockAt(site, editor).FirstInsertion);
         builder.SetArtificialLocation(flow.Function);
         marks.Set(builder, counter, site.Idle.Exists ? builder.Resize(builder.Compare(Predicate.Equal, marks.AmountOf(site.Idle, word), word.Const(0)), word) : word.Const(1));
