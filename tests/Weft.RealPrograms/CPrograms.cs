@@ -17,11 +17,21 @@ public sealed class CPrograms(string cc, string cxx, string variant)
     }
 
     /// <summary>zlib: configure, make, and its own check. Returns what the check printed.</summary>
-    public string ZlibCheck()
+    public string ZlibCheck() => DebianSource.Must("make", [.. Jobs, "check"], ZlibConfigured());
+
+    /// <summary>zlib with its example programs. Returns the folder they are in.</summary>
+    public string Zlib()
+    {
+        var folder = ZlibConfigured();
+        DebianSource.Must("make", [.. Jobs, "static"], folder);
+        return folder;
+    }
+
+    private string ZlibConfigured()
     {
         var folder = Copy("zlib");
         DebianSource.Must("sh", ["./configure"], folder, new Dictionary<string, string?> { ["CC"] = cc });
-        return DebianSource.Must("make", [.. Jobs, "check"], folder);
+        return folder;
     }
 
     /// <summary>SQLite's shell from the amalgamation that its own makefile makes. Returns the shell.</summary>

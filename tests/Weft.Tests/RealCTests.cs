@@ -3,7 +3,7 @@ using Weft.RealPrograms;
 namespace Weft.Tests;
 
 /// <summary>Debian's C and C++ programs through their own build systems with <c>weft cc</c> for CC: their own tests pass, and they print what a plain build prints.</summary>
-[Trait("Category", "Slow")]
+[Trait("Category", "Slow"), Collection("real programs")]
 public sealed class RealCTests
 {
     private const string LuaProgram = """

@@ -4,7 +4,7 @@ using Weft.RealPrograms;
 namespace Weft.Tests;
 
 /// <summary>Debian's Rust programs under Weft: their own test suites pass, and they print what a plain build prints.</summary>
-[Trait("Category", "Slow")]
+[Trait("Category", "Slow"), Collection("real programs")]
 public sealed partial class RealRustTests
 {
     [TheoryNeeds("cargo", "apt-get")]
