@@ -44,7 +44,7 @@ mod runtime {
 /// Sets all counts to 0, in the process's own file too.
 ///
 /// Exact if no other thread runs woven code meanwhile; else a counter that such a thread is adding to may keep its value, and with
-/// binary counters a loop that it is leaving may be taken for one that has run since. Not for signal handlers.
+/// binary counters a loop that it is leaving may stay unseen until the next reset. Not for signal handlers.
 #[inline]
 pub fn reset() {
     runtime::weft_coverage_reset();

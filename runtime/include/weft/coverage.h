@@ -42,8 +42,8 @@ extern "C" {
 int weft_coverage_write(const char *path);
 
 /// Sets all counts to 0, in the process's file too. Exact if no other thread runs woven code meanwhile; else a counter that
-/// such a thread is adding to may keep its value, and with binary counters a loop that it is leaving may be taken for one
-/// that has run since. Thread-safe; not for signal handlers.
+/// such a thread is adding to may keep its value, and with binary counters a loop that it is leaving may stay unseen
+/// until the next reset. Thread-safe; not for signal handlers.
 void weft_coverage_reset(void);
 
 /// Adds the counts in a raw profile of this program to the process's own. Returns 0, EINVAL if the file is no profile of a
