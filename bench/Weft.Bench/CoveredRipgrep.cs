@@ -35,7 +35,7 @@ internal sealed partial class CoveredRipgrep(string[] sets, string[] counters, b
         CargoBench.Searches.Select(s => new CoveredPrograms.Line($"{s.Name}, -j{threads}, CPU", "s", Each(builds, b => CoveredPrograms.Cpu(b.Program, Search(s.Arguments, s.Times > 1 ? "." : "src", threads), RustPrograms.Corpus()))));
 
     private static IEnumerable<CoveredPrograms.Line> Instructions(Build[] builds) =>
-        CargoBench.Searches.Select(s => new CoveredPrograms.Line($"{s.Name}, in one folder, instructions", "", Each(builds, b => CoveredPrograms.Instructions(b.Program, Search(s.Arguments, Path.Combine(RustPrograms.Corpus(), "ext/rtree"), 1)))));
+        CargoBench.Searches.Select(s => new CoveredPrograms.Line($"{s.Name}, in one folder, instructions", "", Each(builds, b => CoveredPrograms.Instructions(b.Program, Search(s.Arguments, Path.Combine(RustPrograms.Corpus(), "ext/misc"), 1)))));
 
     private static string[] Search(string[] pattern, string folder, int threads) => ["--no-config", "-uuu", $"-j{threads}", .. pattern, folder];
 

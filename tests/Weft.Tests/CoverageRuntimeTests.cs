@@ -67,6 +67,31 @@ public sealed class CoverageRuntimeTests(CoverageRuntimeTests.Counting counting)
         Assert.Equal(6, Counts(Profiles)["step"]);
     }
 
+    [TheoryNeeds("clang-22", "llvm-profdata-22")]
+    [InlineData("-O0")]
+    [InlineData("-O2")]
+    public void Counts_that_gather_between_calls_are_told_apart_when_one_of_them_does_not_come_back(string level)
+    {
+        Harness.Write("inlined.c", """
+            #include <stdlib.h>
+            #define INLINED static inline __attribute__((always_inline)) void
+            INLINED one(int *x) { *x += 1; }
+            INLINED like_one(int *x) { *x += 1; }
+            INLINED two(int *x) { *x += 1; }
+            __attribute__((noinline)) void leave(int x, int limit) { if (x >= limit) exit(0); }
+            int main(int argc, char **argv) {
+                for (int x = 0;;) {
+                    one(&x); like_one(&x); one(&x); like_one(&x);
+                    leave(x, argc * 20);
+                    two(&x); two(&x);
+                }
+            }
+            """);
+        Harness.Must(Build("inlined", "inlined.c", level));
+        var counts = Counts(Assert.Single(Profiles));
+        Assert.Equal((8, 8, 6, 4), (counts["inlined.c:one"], counts["inlined.c:like_one"], counts["inlined.c:two"], counts["leave"]));
+    }
+
     [Needs("clang-22", "llvm-profdata-22")]
     public void A_program_that_executes_another_goes_on_in_its_file()
     {

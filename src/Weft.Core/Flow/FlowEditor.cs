@@ -48,39 +48,27 @@ public sealed class FlowEditor(LlvmContext context, Builder builder)
         var block = from.Parent.AppendBlock(context);
         from.Terminator.SetSuccessor(successor, block);
         Jump(block, from, to);
-        foreach (var phi in Phis(to))
-        {
-            builder.Before(phi);
-            var moved = builder.Phi(phi.AsValue.Type);
-            var done = false;
-            for (var i = 0; i < phi.IncomingCount; i++)
-            {
-                var isMoved = !done && phi.IncomingBlock(i) == from;
-                done |= isMoved;
-                moved.AsInstruction.AddIncoming(phi.IncomingValue(i), isMoved ? block : phi.IncomingBlock(i));
-            }
-            Replace(phi, moved);
-        }
+        MoveIncoming(to, from, block, keepsOthers: true);
         return block;
     }
 
     /// <summary>Tells the phis of a block that what came from one block now comes from another.</summary>
-    public void MoveIncoming(BasicBlock block, BasicBlock from, BasicBlock to)
+    public void MoveIncoming(BasicBlock block, BasicBlock from, BasicBlock to) => MoveIncoming(block, from, to, keepsOthers: false);
+
+    // A switch with several edges here has an entry for each: the first moves, the others stay or go.
+    private void MoveIncoming(BasicBlock block, BasicBlock from, BasicBlock to, bool keepsOthers)
     {
         foreach (var phi in Phis(block))
         {
             builder.Before(phi);
             var moved = builder.Phi(phi.AsValue.Type);
-            var done = false; // a switch with several edges here had an entry for each
+            var isMoved = false;
             for (var i = 0; i < phi.IncomingCount; i++)
             {
                 var comes = phi.IncomingBlock(i);
-                if (comes != from) moved.AsInstruction.AddIncoming(phi.IncomingValue(i), comes);
-                else if (!done)
-                {
-                    moved.AsInstruction.AddIncoming(phi.IncomingValue(i), to);
-                    done = true;
-                }
+                var isFirst = comes == from && !isMoved;
+                isMoved |= isFirst;
+                if (isFirst || comes != from || keepsOthers) moved.AsInstruction.AddIncoming(phi.IncomingValue(i), isFirst ? to : comes);
             }
             Replace(phi, moved);
         }

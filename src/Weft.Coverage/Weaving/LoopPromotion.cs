@@ -17,15 +17,22 @@ namespace Weft.Coverage.Weaving;
 /// </code>
 /// Only for loops without observers, which can be left by their own branches alone, and counts that grow often enough.
 /// </summary>
-internal sealed class LoopPromotion(Marks marks, Observers observers, LoopVersions versions, Builder builder, LlvmType word, Function function, FlowGraph graph, LoopForest forest, BlockFrequencies frequencies)
+internal sealed class LoopPromotion(Gathering gathering, LoopVersions versions, FunctionShape shape)
 {
     // Marks passed for each time that the loop is left, and additions behind the loop in all.
     private const double FewestMarks = 2;
     private const int MostAdditions = 32;
 
+    private readonly Marks marks = gathering.Marks;
+    private readonly Observers observers = gathering.Observers;
+    private readonly Builder builder = gathering.Builder;
+    private readonly LlvmType word = gathering.Word;
+    private readonly Function function = shape.Function;
+    private readonly FlowGraph graph = shape.Graph;
+
     public void Run()
     {
-        foreach (var root in forest.Roots) Promote(root);
+        foreach (var root in shape.Forest.Roots) Promote(root);
     }
 
     private void Promote(Loop loop)
@@ -50,7 +57,7 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, LoopVersio
         var version = versions.Fits(blocks, ends.Behind.Count) ? versions.Make(blocks, graph.Blocks[loop.Header], ends.Before, ends.Behind, function) : null;
         foreach (var child in loop.Children) PromoteInside(child);
         var groups = Groups(blocks);
-        if (version == null) groups = Worthwhile(groups, frequencies.Entries(loop), ends.Behind.Count);
+        if (version == null) groups = Worthwhile(groups, shape.Frequencies.Entries(loop), ends.Behind.Count);
         foreach (var group in groups)
         {
             group.Local = NewLocal(ends.Before);
@@ -69,7 +76,7 @@ internal sealed class LoopPromotion(Marks marks, Observers observers, LoopVersio
         return [.. groups.Where(g => Frequency(g) >= FewestMarks * entries).OrderByDescending(Frequency).TakeWhile(g => (additions += g.Counters.Count * exits) <= MostAdditions)];
     }
 
-    private double Frequency(Group group) => group.Marks.Sum(m => frequencies.Of(graph.NumberOf(m.Block)));
+    private double Frequency(Group group) => group.Marks.Sum(shape.Frequency);
 
     private void AddBehind(BasicBlock exit, List<Group> groups)
     {

@@ -28,20 +28,28 @@ internal static class MarkLowering
         var probes = new Probes(module);
         using var builder = new Builder(module.Context);
         var weights = new BranchWeights(module.Context);
-        ICounters counters = shared ? new SharedCounters(module.Context, builder, probes) : new ThreadCounters(module.Context, builder, probes);
+        ICounters counters = shared ? new SharedCounters(module.Context, builder, probes) : new ThreadCounters(module.Context, builder, probes, marks, weights);
+        var gathering = new Gathering(marks, new Observers(marks), builder, module.Context.Int(64));
+        var versions = new LoopVersions(module, marks, probes, weights, builder);
         var sets = false;
         foreach (var function in functions)
         {
             sets |= marks.In(function).Exists(marks.IsSetting);
-            if (promotes) Gather(module.Context, marks, new LoopVersions(module, marks, probes, weights, builder), builder, function, weights);
+            if (promotes) Gather(FunctionShape.Of(function, weights));
             var own = marks.In(function);
-            if (!own.TrueForAll(marks.IsSetting)) counters.Enter(function, new ShiftReloads(new FlowGraph(function, weights), marks));
+            if (!own.TrueForAll(marks.IsSetting)) counters.Enter(function);
             foreach (var mark in own) Lower(mark);
         }
         marks.Delete();
         if (shared) AskFor(module, "weft_coverage_atomic");
         if (sets) AskFor(module, "weft_coverage_binary");
         probes.Seal(module);
+
+        void Gather(FunctionShape shape)
+        {
+            new LoopPromotion(gathering, versions, shape).Run();
+            new PendingCounts(gathering, shape).Run();
+        }
 
         void Lower(Instruction mark)
         {
@@ -63,23 +71,13 @@ internal static class MarkLowering
         flag.SetSection(System.Text.Encoding.ASCII.GetBytes(section));
         module.KeepInObject(flag);
     }
-
-    private static void Gather(LlvmContext context, Marks marks, LoopVersions versions, Builder builder, Function function, BranchWeights weights)
-    {
-        var observers = new Observers(marks);
-        var graph = new FlowGraph(function, weights);
-        var forest = new LoopForest(graph);
-        var frequencies = new BlockFrequencies(graph, forest);
-        new LoopPromotion(marks, observers, versions, builder, context.Int(64), function, graph, forest, frequencies).Run();
-        new PendingCounts(marks, observers, builder, context.Int(64), function, graph, frequencies).Run();
-    }
 }
 
 /// <summary>How an addition to a counter is written.</summary>
 internal interface ICounters
 {
     /// <summary>Prepares a function in which something will be added.</summary>
-    void Enter(Function function, ShiftReloads reloads);
+    void Enter(Function function);
 
     /// <summary>Adds to a counter where the builder stands.</summary>
     void Add(Value counter, Value amount);
@@ -88,19 +86,19 @@ internal interface ICounters
 /// <summary>One set of counters for all threads.</summary>
 internal sealed class SharedCounters(LlvmContext context, Builder builder, Probes probes) : ICounters
 {
-    public void Enter(Function function, ShiftReloads reloads) { }
+    public void Enter(Function function) { }
 
     public void Add(Value counter, Value amount) => builder.Call(probes.AddShared, counter.ToConstantInt(context.Int(64)), amount);
 }
 
 /// <summary>The running thread's counters inside one function.</summary>
-internal sealed class ThreadCounters(LlvmContext context, Builder builder, Probes probes) : ICounters
+internal sealed class ThreadCounters(LlvmContext context, Builder builder, Probes probes, Marks marks, BranchWeights weights) : ICounters
 {
     private Value shift;
 
-    public void Enter(Function function, ShiftReloads reloads)
+    public void Enter(Function function)
     {
-        var places = reloads.Find();
+        var places = new ShiftReloads(new FlowGraph(function, weights), marks).Find();
         builder.Before(function.Entry.First);
         builder.SetArtificialLocation(function);
         shift = builder.Alloca(context.Pointer);

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text;
 using Weft.Core.Flow;
 using Weft.Llvm;
 
@@ -16,37 +18,58 @@ namespace Weft.Coverage.Weaving;
 ///                                  call void @f()
 /// </code>
 /// </summary>
-internal sealed class PendingCounts(Marks marks, Observers observers, Builder builder, LlvmType word, Function function, FlowGraph graph, BlockFrequencies frequencies)
+internal sealed class PendingCounts(Gathering gathering, FunctionShape shape)
 {
     // Each takes a register on the way.
-    private const int MostCounters = 8;
-    private const double FlushCost = 2;
+    private const int MostLocals = 2;
+
+    private readonly Marks marks = gathering.Marks;
+    private readonly Observers observers = gathering.Observers;
+    private readonly Builder builder = gathering.Builder;
+    private readonly LlvmType word = gathering.Word;
+    private readonly Function function = shape.Function;
+    private readonly FlowGraph graph = shape.Graph;
 
     /// <summary>What matters of a block, in order: a mark's counter, or 0 for an observer or a way out.</summary>
     private readonly record struct Step(Instruction At, nint Counter);
 
+    /// <summary>Counters that grow alike: no observer sees one of them without the others, and one local does for all.</summary>
+    /// <param name="Counters">Their addresses.</param>
+    /// <param name="Blocks">Where they are counted.</param>
+    private sealed record Group(List<nint> Counters, HashSet<int> Blocks);
+
     public void Run()
     {
         var steps = new List<Step>[graph.Count];
-        var marked = new Dictionary<nint, HashSet<int>>();
-        for (var i = 0; i < steps.Length; i++)
-        {
-            steps[i] = Steps(graph.Blocks[i]);
-            foreach (var step in steps[i])
-                if (step.Counter != 0)
-                    (CollectionsMarshal.GetValueRefOrAddDefault(marked, step.Counter, out _) ??= []).Add(i);
-        }
+        for (var i = 0; i < steps.Length; i++) steps[i] = Steps(graph.Blocks[i]);
         var plans = new List<Plan>();
-        foreach (var (counter, blocks) in marked)
-            if (Match(counter, blocks, steps) is { Joined: > 0 } plan && IsWorthwhile(plan))
+        foreach (var group in Groups(steps))
+            if (Match(group, steps) is { Joined: > 0 } plan && IsWorthwhile(plan))
                 plans.Add(plan);
-        foreach (var plan in plans.OrderByDescending(p => p.Joined).Take(MostCounters)) Apply(plan);
+        foreach (var plan in plans.OrderByDescending(p => p.Joined * p.Group.Counters.Count).Take(MostLocals)) Apply(plan, steps);
     }
 
-    // To add the count to memory and start again are two instructions, and on the way it takes a register.
-    private bool IsWorthwhile(Plan plan) => FlushCost * Frequency(plan.Flushes) < Frequency(plan.Marks);
+    private IEnumerable<Group> Groups(List<Step>[] steps)
+    {
+        var places = new Dictionary<nint, (StringBuilder Marks, HashSet<int> Blocks)>();
+        for (var i = 0; i < steps.Length; i++)
+        {
+            var observed = 0;
+            foreach (var step in steps[i])
+                if (step.Counter == 0) observed++;
+                else
+                {
+                    ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(places, step.Counter, out var isKnown);
+                    if (!isKnown) place = (new(), []);
+                    place.Marks.Append(CultureInfo.InvariantCulture, $"{i}.{observed}+{marks.AmountOf(step.At, word).Handle} ");
+                    place.Blocks.Add(i);
+                }
+        }
+        return places.GroupBy(p => p.Value.Marks.ToString(), (_, alike) => new Group([.. alike.Select(p => p.Key)], alike.First().Value.Blocks));
+    }
 
-    private double Frequency(List<Instruction> at) => at.Sum(i => frequencies.Of(graph.NumberOf(i.Block)));
+    // To add the count to memory and start again takes about as long as the additions that it stands for.
+    private bool IsWorthwhile(Plan plan) => plan.Flushes.Sum(shape.Frequency) < plan.Marks.Sum(shape.Frequency);
 
     private List<Step> Steps(BasicBlock block)
     {
@@ -57,16 +80,17 @@ internal sealed class PendingCounts(Marks marks, Observers observers, Builder bu
         return steps;
     }
 
-    /// <param name="Counter">Its address.</param>
-    /// <param name="Marks">All of the counter.</param>
-    /// <param name="Flushes">Observers that it may be pending at.</param>
+    /// <param name="Group">The counters.</param>
+    /// <param name="Marks">All of the first of them.</param>
+    /// <param name="Flushes">Observers that they may be pending at.</param>
     /// <param name="Joined">How many marks another's count may reach.</param>
-    private sealed record Plan(nint Counter, List<Instruction> Marks, List<Instruction> Flushes, int Joined);
+    private sealed record Plan(Group Group, List<Instruction> Marks, List<Instruction> Flushes, int Joined);
 
-    private Plan Match(nint counter, HashSet<int> blocks, List<Step>[] steps)
+    private Plan Match(Group group, List<Step>[] steps)
     {
-        var reached = Reached(counter, blocks, steps);
-        var plan = new Plan(counter, [], [], 0);
+        var counter = group.Counters[0];
+        var reached = Reached(counter, group.Blocks, steps);
+        var plan = new Plan(group, [], [], 0);
         var joined = 0;
         for (var i = 0; i < steps.Length; i++)
         {
@@ -113,7 +137,7 @@ internal sealed class PendingCounts(Marks marks, Observers observers, Builder bu
         }
     }
 
-    private void Apply(Plan plan)
+    private void Apply(Plan plan, List<Step>[] steps)
     {
         builder.Before(function.Entry.First);
         builder.SetArtificialLocation(function);
@@ -125,13 +149,15 @@ internal sealed class PendingCounts(Marks marks, Observers observers, Builder bu
             builder.Before(mark);
             builder.SetLocation(mark.DebugLocation);
             builder.Store(builder.Add(builder.Load(word, local), marks.AmountOf(mark, word)), local);
-            mark.Erase();
         }
+        foreach (var block in plan.Group.Blocks)
+            foreach (var step in steps[block].Where(s => plan.Group.Counters.Contains(s.Counter)))
+                step.At.Erase();
         builder.SetArtificialLocation(function);
         foreach (var flush in plan.Flushes)
         {
             builder.Before(flush);
-            marks.Add(builder, new Value(plan.Counter), builder.Load(word, local));
+            foreach (var counter in plan.Group.Counters) marks.Add(builder, new Value(counter), builder.Load(word, local));
             builder.Store(word.Const(0), local);
         }
     }

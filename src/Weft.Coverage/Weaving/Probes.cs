@@ -2,7 +2,7 @@ using Weft.Llvm;
 
 namespace Weft.Coverage.Weaving;
 
-/// <summary>The inline functions of probes.ll and, for how a machine adds to memory, add.*.ll inside a module.</summary>
+/// <summary>The inline functions of probes.ll and, for how a machine changes a counter, counter.*.ll inside a module.</summary>
 internal sealed class Probes
 {
     private const string OwnBitsName = "weft.coverage.own_bits";
@@ -35,7 +35,7 @@ internal sealed class Probes
 
     public static Probes LinkInto(Module module)
     {
-        foreach (var name in (ReadOnlySpan<string>)["probes", module.Triple.StartsWith("x86_64", StringComparison.Ordinal) ? "add.x86_64" : "add"])
+        foreach (var name in (ReadOnlySpan<string>)["probes", module.Triple.StartsWith("x86_64", StringComparison.Ordinal) ? "counter.x86_64" : "counter"])
         {
             using var source = module.Context.ParseAssembly(Read(name));
             source.Triple = module.Triple;
