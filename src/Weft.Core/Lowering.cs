@@ -117,7 +117,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         using (timings.Measure("verify")) module.Verify();
     }
 
-    private PassOptions PassOptions => new(settings.Vectorise, settings.Vectorise, settings.MergeFunctions);
+    private PassOptions PassOptions => new(settings.InterleavesLoops, settings.MergeFunctions);
 
     private TargetMachine CreateMachine(Module module, string name)
     {

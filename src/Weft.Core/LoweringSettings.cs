@@ -38,7 +38,7 @@ public sealed record LoweringSettings
 
     public EmitKind Emit { get; init; } = EmitKind.Object;
 
-    internal bool Vectorise => Level is OptLevel.O2 or OptLevel.O3;
+    internal bool InterleavesLoops => Level is OptLevel.O2 or OptLevel.O3;
 
     /// <summary>"O2", as pipelines are spelled.</summary>
     internal string LevelName => Level.ToString();

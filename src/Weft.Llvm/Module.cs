@@ -126,9 +126,7 @@ public sealed unsafe class Module : IDisposable
         var handle = Native.LLVMCreatePassBuilderOptions();
         try
         {
-            Native.LLVMPassBuilderOptionsSetLoopVectorization(handle, options.Vectorize ? 1 : 0);
-            Native.LLVMPassBuilderOptionsSetLoopInterleaving(handle, options.Vectorize ? 1 : 0);
-            Native.LLVMPassBuilderOptionsSetSLPVectorization(handle, options.VectorizeSlp ? 1 : 0);
+            Native.LLVMPassBuilderOptionsSetLoopInterleaving(handle, options.InterleaveLoops ? 1 : 0);
             Native.LLVMPassBuilderOptionsSetMergeFunctions(handle, options.MergeFunctions ? 1 : 0);
             nint error;
             fixed (byte* text = System.Text.Encoding.UTF8.GetBytes(pipeline + '\0')) error = Native.LLVMRunPasses(Handle, text, machine?.Handle ?? 0, handle);
@@ -163,5 +161,8 @@ public sealed unsafe class Module : IDisposable
     }
 }
 
-/// <summary>What the front end sets beside the level.</summary>
-public readonly record struct PassOptions(bool Vectorize, bool VectorizeSlp, bool MergeFunctions);
+/// <summary>
+/// What the front end sets beside the level. Not whether to vectorise: LLVM's reader of pipelines sets that by the level named
+/// in them, whatever was asked (PassBuilder.cpp); only options of its command line (<c>-vectorize-loops=false</c>) go before it.
+/// </summary>
+public readonly record struct PassOptions(bool InterleaveLoops, bool MergeFunctions);

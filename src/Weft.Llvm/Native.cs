@@ -249,8 +249,6 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int LLVMTargetMachineEmitToMemoryBuffer(nint machine, nint module, int fileType, out nint message, out nint buffer);
     [LibraryImport(Library)] internal static partial nint LLVMCreatePassBuilderOptions();
     [LibraryImport(Library)] internal static partial void LLVMDisposePassBuilderOptions(nint options);
-    [LibraryImport(Library)] internal static partial void LLVMPassBuilderOptionsSetLoopVectorization(nint options, int on);
-    [LibraryImport(Library)] internal static partial void LLVMPassBuilderOptionsSetSLPVectorization(nint options, int on);
     [LibraryImport(Library)] internal static partial void LLVMPassBuilderOptionsSetLoopInterleaving(nint options, int on);
     [LibraryImport(Library)] internal static partial void LLVMPassBuilderOptionsSetMergeFunctions(nint options, int on);
     [LibraryImport(Library)] internal static partial void LLVMPassBuilderOptionsSetVerifyEach(nint options, int on);

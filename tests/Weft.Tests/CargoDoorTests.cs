@@ -285,6 +285,33 @@ public sealed partial class CargoDoorTests : IDisposable
         Assert.False(Directory.Exists(harness.Path("target/weft")));
     }
 
+    [TheoryNeeds("cargo", "objdump")]
+    [InlineData("", true, true)]
+    [InlineData("-C no-vectorize-loops", false, true)]
+    [InlineData("-Cno_vectorize_slp", true, false)]
+    [InlineData("-C opt-level=s", false, false)]
+    [InlineData("-C no-vectorize-loops -C llvm-args=-vectorize-loops=false", false, true)]
+    public void What_rustc_is_told_not_to_vectorise_stays_scalar(string flags, bool loops, bool straight)
+    {
+        harness.Write("app/src/main.rs", """
+            #[unsafe(no_mangle)]
+            fn total(values: &[u32]) -> u32 { values.iter().fold(0, |a, b| a.wrapping_add(*b)) }
+            #[unsafe(no_mangle)]
+            fn add(a: &mut [f32; 4], b: &[f32; 4]) { a[0] += b[0]; a[1] += b[1]; a[2] += b[2]; a[3] += b[3]; }
+            fn main() {
+                let mut a = [1.0; 4];
+                std::hint::black_box(add as fn(&mut [f32; 4], &[f32; 4]))(&mut a, &[2.0; 4]);
+                println!("{} {:?}", std::hint::black_box(total as fn(&[u32]) -> u32)(&[1, 2]), a);
+            }
+            """);
+        harness.Environment["RUSTFLAGS"] = flags;
+        harness.Must("cargo", "build", "-q", "--release", "-p", "app");
+        Weft("cargo", "build", "-q", "--release", "-p", "app");
+        bool Has(string program, string function, string instruction) => harness.Must("objdump", "-d", $"--disassemble={function}", program).Output.Contains(instruction, StringComparison.Ordinal);
+        foreach (var program in (string[])["target/release/app", Binary("release/app")])
+            Assert.Equal((program, loops, straight), (program, Has(program, "total", "paddd"), Has(program, "add", "addps")));
+    }
+
     [Needs("cargo", "nm")]
     public void Fat_lto_drops_what_rustcs_own_drops()
     {

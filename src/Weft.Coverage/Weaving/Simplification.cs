@@ -16,8 +16,9 @@ internal static class Simplification
         var memory = Llvm.Attribute.Kind("memory"u8);
         var before = module.Functions.ToDictionary(f => f, f => f.AttributeOf(memory));
         module.RunPasses($"lto-pre-link<{level}>,{LoopForms}", machine: null, default);
-        // What a function with marks is found to do to memory is no longer true once they are lowered.
-        foreach (var function in module.Functions)
+        // What a function with marks is found to do to memory is no longer true once they are lowered. A declaration has
+        // none; an intrinsic that the passes have just declared must keep what it is defined to be.
+        foreach (var function in module.Functions.Where(f => !f.IsDeclaration))
         {
             function.RemoveAttribute(memory);
             if (before.GetValueOrDefault(function) is { Exists: true } given) function.Add(given);

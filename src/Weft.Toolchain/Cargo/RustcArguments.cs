@@ -111,10 +111,24 @@ internal sealed class RustcArguments
             Relocation = Codegen("relocation-model") switch { "static" => RelocationModel.Static, "dynamic-no-pic" => RelocationModel.DynamicNoPic, _ => RelocationModel.Pic },
             CodeModel = Codegen("code-model") switch { "tiny" => CodeModel.Tiny, "small" => CodeModel.Small, "kernel" => CodeModel.Kernel, "medium" => CodeModel.Medium, "large" => CodeModel.Large, _ => CodeModel.Default },
             MergeFunctions = level is OptLevel.O2 or OptLevel.O3,
-            // rustc's own additions to LLVM's command line (compiler/rustc_codegen_llvm/src/llvm_util.rs), then the user's.
-            LlvmArguments = ["-mergefunc-use-aliases", "-preserve-alignment-assumptions-during-inlining=false", "-import-cold-multiplier=0.1", .. CodegenAll("llvm-args").SelectMany(a => a.Split(' ', StringSplitOptions.RemoveEmptyEntries))],
+            LlvmArguments = LlvmArguments(),
         };
     }
+
+    // rustc's own additions to LLVM's command line (compiler/rustc_codegen_llvm/src/llvm_util.rs), then the user's, which go before them.
+    // It vectorises at -O2 and -O3 alone (write.rs of rustc_codegen_ssa); LLVM's pipelines would at -Os too.
+    private List<string> LlvmArguments()
+    {
+        var given = CodegenAll("llvm-args").SelectMany(a => a.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToList();
+        List<string> own = ["-mergefunc-use-aliases", "-preserve-alignment-assumptions-during-inlining=false", "-import-cold-multiplier=0.1"];
+        var vectorises = Level is OptLevel.O2 or OptLevel.O3;
+        if (!vectorises || HasCodegen("no-vectorize-loops")) own.AddRange(["-vectorize-loops=false", "-interleave-loops=false"]);
+        if (!vectorises || HasCodegen("no-vectorize-slp")) own.Add("-vectorize-slp=false");
+        return [.. own.Where(o => !given.Exists(g => LlvmOption(g) == LlvmOption(o))), .. given];
+    }
+
+    // LLVM refuses an option that is given twice.
+    private static string LlvmOption(string argument) => argument.TrimStart('-').Split('=')[0];
 
     private sealed record CodegenOption(string Name, string? Value);
 }
