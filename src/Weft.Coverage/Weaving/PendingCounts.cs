@@ -9,7 +9,7 @@ namespace Weft.Coverage.Weaving;
 /// <summary>
 /// Lets the counts of a counter gather in a local variable between two observers, where more than one of its marks lies on
 /// the way from one to the next: a small function that was copied into its caller several times, or a loop that calls
-/// something only now and then.
+/// something only now and then. Counters that grow alike share a local.
 /// <code>
 /// mark @c, 1                       %n = 1
 /// ...                      ==>     ...
