@@ -58,8 +58,8 @@ internal sealed partial class WholeProgramCounts
 
     private static string Counts(ReferenceFunction function) => string.Join(' ', function.Regions.Select(r => r.Kind == 4 ? $"{r.Count}/{r.FalseCount}" : $"{r.Count}"));
 
-    // Each build is in a folder of its own.
-    [GeneratedRegex(@"(?<=/)counts-[a-z]+/")]
+    // Each build is in a folder of its own, and what cargo's build scripts write in one that has a number.
+    [GeneratedRegex(@"(?<=/)counts-[a-z]+/(weft/[^/]+/)?|-[0-9a-f]{16}(?=/out/)", RegexOptions.ExplicitCapture)]
     private static partial Regex OwnFolder();
 
     [GeneratedRegex(@"^  (?<name>\S.*):\n    Hash: (?<hash>\w+)\n    Counters: (?<counters>\d+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]

@@ -48,7 +48,7 @@ internal sealed class BinaryCounters(Module module, Marks marks, Builder builder
         var places = counters.Places();
         var left = new HashSet<nint>();
         foreach (var record in FunctionRecord.In(module))
-            if (isWanted(record.Counters.Handle) && places.TryGetValue(record.Counters.Handle, out var own) && !counters.TryRewrite(record, own))
+            if (isWanted(record.Counters.Handle) && !counters.TryRewrite(record, places.GetValueOrDefault(record.Counters.Handle, [])))
                 left.Add(record.Counters.Handle);
         return left;
     }

@@ -45,13 +45,14 @@ internal sealed class FunctionRecord(LlvmContext context, GlobalVariable counter
     public void Decode() => (Files, Expressions, Regions) = RegionDecoder.Decode(map.Initializer.Operand(MapRegions).Bytes, int.MaxValue);
 
     /// <summary>
-    /// Other regions, over other counters. The hash follows from them, so that a profile of the one is never taken for one of the other.
+    /// Other regions, over other counters. The hash follows from them, so that a profile of the one is never taken for one of the other;
+    /// and from nothing else, such as the files' numbers in this module: another that has the function too must come to the same hash.
     /// </summary>
     public void Replace(int counterCount, IReadOnlyList<CounterExpression> expressions, IReadOnlyList<MappedRegion> regions)
     {
         var word = context.Int(64);
         var encoded = RegionEncoder.Encode(Files, expressions, regions);
-        var hash = word.Const(map.Initializer.Operand(MapHash).ZExtValue ^ ProfileNames.Hash(encoded));
+        var hash = word.Const(map.Initializer.Operand(MapHash).ZExtValue ^ ProfileNames.Hash(RegionEncoder.Encode(new int[Files.Length], expressions, regions)));
         Counters = Counters.Replace(context.ConstArray(word, [.. Enumerable.Repeat(word.Const(0), counterCount)]));
         data.Replace(context.ConstStruct(With(data.Initializer, (DataHash, hash), (DataCount, context.Int(32).Const((ulong)counterCount)))));
         map.Replace(context.ConstPackedStruct(With(map.Initializer, (MapSize, context.Int(32).Const((ulong)encoded.Length)), (MapHash, hash), (MapRegions, context.ConstBytes(encoded)))));

@@ -10,12 +10,16 @@ namespace Weft.Coverage.Weaving.Binary;
 /// <code>
 /// if: (#0 - #1)     ==>     if: #2, set where control takes the edge to the else arm
 /// </code>
+/// Which counters there are follows from the map alone, wherever places can be found: another module that has the function,
+/// perhaps without arms that cannot be reached there, must come to the same ones.
 /// </summary>
 internal sealed class ReachedCounters
 {
     private readonly CounterExpression[] expressions;
+    private readonly CounterEvaluator sizes;
     private readonly List<Part> parts;
     private readonly Dictionary<Counter, Counter?> resolved = [];
+    private readonly Dictionary<ulong, Counter> bySize = [];
     private readonly Dictionary<string, Counter> byNumbers = [];
     private readonly Dictionary<(Counter, Counter), Counter> sums = [];
     private int count;
@@ -28,10 +32,16 @@ internal sealed class ReachedCounters
         this.expressions = expressions;
         this.parts = parts;
         count = counters;
+        // Random numbers for counters: what comes to the same is the same by arithmetic.
+        var next = 0ul;
+        var random = new ulong[counters];
+        for (var i = 0; i < counters; i++) random[i] = FlowNumbers.Random(ref next);
+        sizes = new CounterEvaluator(expressions, random, []);
         for (var i = 0; i < counters; i++)
         {
             var counter = new Counter(CounterKind.Reference, i);
-            byNumbers.TryAdd(string.Join(' ', parts.Select(p => NumberOf(counter, p))), counter);
+            bySize.TryAdd(random[i], counter);
+            byNumbers.TryAdd(Key(p => NumberOf(counter, p)), counter);
         }
     }
 
@@ -61,13 +71,9 @@ internal sealed class ReachedCounters
 
     private Counter? Find(Counter counter)
     {
-        if (counter.Kind == CounterKind.Reference)
-        {
-            Used.Add(counter.Id);
-            return counter;
-        }
-        if (parts.TrueForAll(p => NumberOf(counter, p) == 0)) return Counter.Zero;
-        return Sum(counter) ?? Place(p => NumberOf(counter, p)) ?? Rest(counter);
+        if (counter.Kind == CounterKind.Reference) return Use(counter);
+        sizes.TryEvaluate(counter, out var size);
+        return size == 0 ? Counter.Zero : Sum(counter) ?? Place(counter, size) ?? Rest(counter);
     }
 
     private Counter? Sum(Counter counter) =>
@@ -84,14 +90,19 @@ internal sealed class ReachedCounters
     }
 
     /// <summary>A counter of its own, where that is passed so often, or that of before.</summary>
-    private Counter? Place(Func<Part, ulong> numberOf)
+    private Counter? Place(Counter counter, ulong size)
     {
-        var key = string.Join(' ', parts.Select(numberOf));
-        if (byNumbers.TryGetValue(key, out var same))
-        {
-            Used.Add(same.Id);
-            return same;
-        }
+        if (bySize.TryGetValue(size, out var same)) return Use(same);
+        if (Add(p => NumberOf(counter, p)) is not { } added) return null;
+        bySize.Add(size, added);
+        return added;
+    }
+
+    /// <summary>The same, for what is not in the map.</summary>
+    private Counter? Place(ulong number) => byNumbers.TryGetValue(Key(_ => number), out var same) ? Use(same) : Add(_ => number);
+
+    private Counter? Add(Func<Part, ulong> numberOf)
+    {
         var places = new List<(FunctionFlow, Site)>();
         foreach (var part in parts)
         {
@@ -100,10 +111,18 @@ internal sealed class ReachedCounters
             foreach (var site in sites) places.Add((part.Flow, site));
         }
         foreach (var (flow, site) in places) Additions.Add((count, flow, site));
-        Used.Add(count);
-        byNumbers.Add(key, same = new Counter(CounterKind.Reference, count++));
-        return same;
+        var added = new Counter(CounterKind.Reference, count++);
+        byNumbers.TryAdd(Key(numberOf), added);
+        return Use(added);
     }
+
+    private Counter Use(Counter counter)
+    {
+        Used.Add(counter.Id);
+        return counter;
+    }
+
+    private string Key(Func<Part, ulong> numberOf) => string.Join(' ', parts.Select(numberOf));
 
     /// <summary>The sum of all ways out of a block but one. Those of its other ways out share parts with it.</summary>
     private Counter? Rest(Counter counter)
@@ -117,7 +136,7 @@ internal sealed class ReachedCounters
     {
         var places = new List<Counter>();
         foreach (var number in numbers)
-            if (Place(_ => number) is { } place) places.Add(place);
+            if (Place(number) is { } place) places.Add(place);
             else return null;
         return places;
     }

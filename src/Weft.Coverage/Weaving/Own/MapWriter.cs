@@ -25,9 +25,9 @@ internal sealed class MapWriter(Module module, string folder)
     /// <returns>A hash of its shape, for its counters.</returns>
     public ulong Add(string name, FunctionRegions regions, int counters)
     {
-        var record = Encode(regions);
-        var hash = ProfileNames.Hash([.. record, (byte)counters, (byte)(counters >> 8), (byte)(counters >> 16)]) | 1; // 0 is for what has no code
-        records.Add((name, hash, record));
+        // Not of the files' numbers, which are this module's alone: another may have the function too. 0 is for what has no code.
+        var hash = ProfileNames.Hash([.. Encode(regions, new int[regions.Files.Count]), (byte)counters, (byte)(counters >> 8), (byte)(counters >> 16)]) | 1;
+        records.Add((name, hash, Encode(regions)));
         names.Add(name);
         return hash;
     }
@@ -72,12 +72,14 @@ internal sealed class MapWriter(Module module, string folder)
         variable.Linkage = Linkage.Internal;
     }
 
-    private byte[] Encode(FunctionRegions function)
+    private byte[] Encode(FunctionRegions function) => Encode(function, [.. function.Files.Select(NumberOf)]);
+
+    private static byte[] Encode(FunctionRegions function, int[] files)
     {
         var expressions = new CounterExpressions();
         var regions = function.Regions.Select(r => new MappedRegion(
             r.Kind, r.File, r.ExpandedFile, expressions.Of(r.Count), r.FalseCount == null ? default : expressions.Of(r.FalseCount), r.StartLine, r.StartColumn, r.EndLine, r.EndColumn)).ToList();
-        return RegionEncoder.Encode([.. function.Files.Select(NumberOf)], expressions.All, regions);
+        return RegionEncoder.Encode(files, expressions.All, regions);
     }
 
     private int NumberOf(string file)
