@@ -44,6 +44,67 @@ public sealed class CoverageBinaryTests : CountedPrograms
     [Trait("Category", "Slow")]
     public void Every_region_of_all_programs_in_rust_is_right_and_no_function_keeps_counting() => Assert.Equal(0, CompareRust([.. Directory.GetFiles(Programs, "*.rs").Select(Path.GetFileName).OfType<string>()]));
 
+    /// <summary>
+    /// Both crates have <c>sign</c> and what constants leave of <c>pick</c>, with other numbers for its file: under another hash the
+    /// counts of one crate would be lost.
+    /// </summary>
+    [Needs("cargo", "llvm-cov-22", "llvm-profdata-22")]
+    public void What_ran_of_an_inline_function_in_another_crate_has_run()
+    {
+        Harness.Write("Cargo.toml", "[workspace]\nmembers = [\"sizes\", \"program\"]\nresolver = \"2\"\n");
+        Harness.Write("sizes/Cargo.toml", "[package]\nname = \"sizes\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        Harness.Write("sizes/src/lib.rs", """
+            mod signs;
+            pub use signs::{pick, sign};
+            #[inline(never)]
+            pub fn positive(value: i32) -> i32 {
+                if value > 100 { return 7; }
+                sign(value) + pick(false, 3)
+            }
+            """);
+        Harness.Write("sizes/src/signs.rs", """
+            #[inline]
+            pub fn sign(value: i32) -> i32 {
+                if value < 0 {
+                    return -1;
+                }
+                if value == 0 {
+                    return 0;
+                }
+                1
+            }
+            #[inline]
+            pub fn pick(flag: bool, value: i32) -> i32 {
+                let mut result = 1;
+                if flag {
+                    result += value;
+                } else {
+                    result -= value;
+                }
+                if value > 1 && flag {
+                    result *= 2;
+                }
+                result
+            }
+            """);
+        Harness.Write("program/Cargo.toml", "[package]\nname = \"program\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nsizes = { path = \"../sizes\" }\n");
+        Harness.Write("program/src/one.rs", "pub fn one(value: i32) -> i32 {\n    if value > 3 { 5 } else { 6 }\n}\n");
+        Harness.Write("program/src/two.rs", "pub fn two(value: i32) -> i32 {\n    if value > 3 { 7 } else { 8 }\n}\n");
+        Harness.Write("program/src/main.rs", """
+            mod one;
+            mod two;
+            use sizes::*;
+            fn main() {
+                let given = std::env::args().count() as i32;
+                println!("{} {} {}", positive(given), one::one(two::two(given)), sign(-given) + pick(true, given));
+            }
+            """);
+        Harness.Must(Harness.Weft, "cargo", "build", "--release", "--with", "coverage", "--coverage-counters", "binary");
+        Harness.Environment["RUSTFLAGS"] = "-C instrument-coverage";
+        Harness.Must("cargo", "build", "--release", "--target-dir", "plain");
+        Assert.Equal(0, Compare(Harness.Path("plain/release/program"), Released("program")));
+    }
+
     [TheoryNeeds("clang-22", "llvm-profdata-22")]
     [InlineData("work 5", 0, 1)]
     [InlineData("threads 16", 0, 1)]
