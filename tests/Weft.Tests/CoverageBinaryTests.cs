@@ -59,7 +59,7 @@ public sealed class CoverageBinaryTests : CountedPrograms
             #[inline(never)]
             pub fn positive(value: i32) -> i32 {
                 if value > 100 { return 7; }
-                sign(value) + pick(false, 3)
+                sign(value) + sign(value - 1) + sign(value - 2) + pick(false, 3)
             }
             """);
         Harness.Write("sizes/src/signs.rs", """

@@ -98,11 +98,54 @@ internal sealed class BinaryCounters(Module module, Marks marks, Builder builder
         foreach (var own in places.GroupBy(p => p.Function))
         {
             var flow = FlowOf(own.Key);
-            var numbers = new ulong[record.CounterCount];
-            foreach (var (_, mark, index) in own) numbers[index] += flow.NumberOf(mark, marks);
-            parts.Add(new(flow, new CounterEvaluator(record.Expressions, numbers, record.Regions)));
+            foreach (var copy in Copies([.. own], flow.Graph))
+            {
+                var numbers = new ulong[record.CounterCount];
+                foreach (var (_, mark, index) in copy) numbers[index] += flow.NumberOf(mark, marks);
+                parts.Add(new(flow, new CounterEvaluator(record.Expressions, numbers, record.Regions)));
+            }
         }
         return parts;
+    }
+
+    /// <summary>
+    /// rustc may have inlined a function several times into one. A mark belongs to the copies whose first counters' marks come to it
+    /// past no other such mark: one, or those whose ways rustc has put together. Where that is wrong, no number is found.
+    /// </summary>
+    private static List<List<Place>> Copies(List<Place> places, FlowGraph graph)
+    {
+        var entries = places.FindAll(p => p.Index == 0);
+        if (entries.Count < 2) return [places];
+        var inBlock = places.ToLookup(p => graph.NumberOf(p.Mark.Block)); // in the order of instructions
+        var copies = entries.ConvertAll(e => new List<Place> { e });
+        foreach (var place in places.Where(p => p.Index != 0))
+        {
+            var own = EntriesOf(place, inBlock, graph);
+            if (own == null) return [places];
+            var joined = copies.FindAll(c => c.Exists(own.Contains));
+            copies.RemoveAll(joined.Contains);
+            copies.Add([.. joined.SelectMany(c => c), place]);
+        }
+        return copies;
+    }
+
+    /// <summary>Null if there is a way to the mark past none.</summary>
+    private static List<Place>? EntriesOf(Place place, ILookup<int, Place> inBlock, FlowGraph graph)
+    {
+        var found = new List<Place>();
+        var seen = new HashSet<int>();
+        var open = new Stack<(int Block, IEnumerable<Place> Above)>();
+        var start = graph.NumberOf(place.Mark.Block);
+        open.Push((start, inBlock[start].TakeWhile(p => p != place)));
+        while (open.TryPop(out var at))
+        {
+            if (at.Above.LastOrDefault(p => p.Index == 0) is { Mark.Exists: true } entry) found.Add(entry);
+            else if (at.Block == 0) return null;
+            else
+                foreach (var before in graph.Predecessors[at.Block])
+                    if (seen.Add(before)) open.Push((before, inBlock[before]));
+        }
+        return found;
     }
 
     private FunctionFlow FlowOf(Function function)
