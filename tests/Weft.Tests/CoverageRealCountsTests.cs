@@ -65,8 +65,10 @@ public sealed partial class CoverageRealCountsTests(ITestOutputHelper output) : 
         var (folder, target) = (RustPrograms.Ripgrep(), "target/counts-" + variant);
         string[] build = ["build", "--offline", "--release", "--target", "x86_64-unknown-linux-gnu", "--target-dir", target];
         string[] weaving = ["--with", "coverage", "--coverage-crates", "all", "--coverage-counters", variant];
-        if (variant == "rustc") DebianSource.Must("cargo", build, folder, new Dictionary<string, string?> { ["RUSTFLAGS"] = "-C instrument-coverage -C codegen-units=1" });
-        else DebianSource.Must(Harness.Weft, ["cargo", .. build, .. weaving], folder);
+        // ripgrep has the commit that it is built from in a function, which would be this repository's.
+        var environment = new Dictionary<string, string?> { ["GIT_DIR"] = "none" };
+        if (variant == "rustc") environment["RUSTFLAGS"] = "-C instrument-coverage -C codegen-units=1";
+        DebianSource.Must(variant == "rustc" ? "cargo" : Harness.Weft, variant == "rustc" ? build : ["cargo", .. build, .. weaving], folder, environment);
         return Directory.GetFiles(Path.Combine(folder, target), "rg", SearchOption.AllDirectories).First(f => f.EndsWith("/release/rg", StringComparison.Ordinal));
     }
 
