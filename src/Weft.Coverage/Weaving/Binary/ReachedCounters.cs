@@ -45,7 +45,7 @@ internal sealed class ReachedCounters
         }
     }
 
-    /// <summary>A function of the IR, what each counter grows by in it as a flow number, and those of expressions.</summary>
+    /// <summary>A function of the IR or a copy in one, what each counter grows by in it as a flow number, and those of expressions.</summary>
     public sealed record Part(FunctionFlow Flow, CounterEvaluator Values);
 
     /// <summary>With what is new.</summary>
