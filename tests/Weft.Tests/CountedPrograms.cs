@@ -30,6 +30,25 @@ public abstract partial class CountedPrograms : IDisposable
         return Harness.Path(output);
     }
 
+    /// <summary>
+    /// Two crates, <c>program</c> and the library <c>sizes</c> that it uses, of sources that are there: by rustc's own coverage and by Weft's.
+    /// </summary>
+    /// <param name="profile">Lines of the release profile.</param>
+    /// <param name="options">Of Weft.</param>
+    protected (string Theirs, string Ours) BuildTwoCrates(string profile, params string[] options)
+    {
+        Harness.Write("Cargo.toml", $"[workspace]\nmembers = [\"sizes\", \"program\"]\nresolver = \"2\"\n[profile.release]\n{profile}\n");
+        Harness.Write("sizes/Cargo.toml", "[package]\nname = \"sizes\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        Harness.Write("program/Cargo.toml", "[package]\nname = \"program\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nsizes = { path = \"../sizes\" }\n");
+        Harness.Must(Harness.Weft, ["cargo", "build", "--release", "--with", "coverage", .. options]);
+        Harness.Environment["RUSTFLAGS"] = "-C instrument-coverage";
+        Harness.Must("cargo", "build", "--release", "--target-dir", "plain");
+        return (Harness.Path("plain/release/program"), Released("program"));
+    }
+
+    /// <summary>What <c>weft cargo build --release</c> made.</summary>
+    protected string Released(string name) => Directory.GetFiles(Harness.Path("target/weft"), name, SearchOption.AllDirectories).Single(f => f.EndsWith($"/release/{name}", StringComparison.Ordinal));
+
     protected IReadOnlyList<string> Profiles =>
         Directory.Exists(Harness.Path("weft-out/coverage")) ? [.. Directory.GetFiles(Harness.Path("weft-out/coverage")).Order(StringComparer.Ordinal)] : [];
 

@@ -74,16 +74,10 @@ public sealed class CoverageAgreementTests : CountedPrograms
     [Needs("cargo", "llvm-cov-22", "llvm-profdata-22")]
     public void Every_count_is_the_one_of_rustcs_own_build_under_fat_link_time_optimisation()
     {
-        Harness.Write("Cargo.toml", "[workspace]\nmembers = [\"sizes\", \"program\"]\nresolver = \"2\"\n[profile.release]\nlto = \"fat\"\n");
-        Harness.Write("sizes/Cargo.toml", "[package]\nname = \"sizes\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
         Harness.Write("sizes/src/lib.rs", "pub fn grown(length: usize, wanted: usize) -> usize {\n    std::cmp::max(length.wrapping_mul(3), wanted)\n}\n");
-        Harness.Write("program/Cargo.toml", "[package]\nname = \"program\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nsizes = { path = \"../sizes\" }\n");
         Harness.Write("program/src/main.rs", "fn main() {\n    let given = std::env::args().count();\n    for i in 0..given {\n        sizes::grown(i, given * 2);\n    }\n    println!(\"{given}\");\n}\n");
-        Harness.Must(Harness.Weft, "cargo", "build", "--release", "--with", "coverage");
-        Harness.Environment["RUSTFLAGS"] = "-C instrument-coverage";
-        Harness.Must("cargo", "build", "--release", "--target-dir", "plain");
-        var ours = Directory.GetFiles(Harness.Path("target/weft"), "program", SearchOption.AllDirectories).Single(f => f.EndsWith("/release/program", StringComparison.Ordinal));
-        Assert.Equal(1, Compare(ours, Harness.Path("plain/release/program"), ours));
+        var (theirs, ours) = BuildTwoCrates("lto = \"fat\"");
+        Assert.Equal(1, Compare("program", theirs, ours));
     }
 
     /// <summary>1, or 0 for a program that does not do the same in two runs.</summary>

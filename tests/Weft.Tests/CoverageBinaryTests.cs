@@ -51,8 +51,6 @@ public sealed class CoverageBinaryTests : CountedPrograms
     [Needs("cargo", "llvm-cov-22", "llvm-profdata-22")]
     public void What_ran_of_an_inline_function_in_another_crate_has_run()
     {
-        Harness.Write("Cargo.toml", "[workspace]\nmembers = [\"sizes\", \"program\"]\nresolver = \"2\"\n");
-        Harness.Write("sizes/Cargo.toml", "[package]\nname = \"sizes\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
         Harness.Write("sizes/src/lib.rs", """
             mod signs;
             pub use signs::{pick, sign};
@@ -87,7 +85,6 @@ public sealed class CoverageBinaryTests : CountedPrograms
                 result
             }
             """);
-        Harness.Write("program/Cargo.toml", "[package]\nname = \"program\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nsizes = { path = \"../sizes\" }\n");
         Harness.Write("program/src/one.rs", "pub fn one(value: i32) -> i32 {\n    if value > 3 { 5 } else { 6 }\n}\n");
         Harness.Write("program/src/two.rs", "pub fn two(value: i32) -> i32 {\n    if value > 3 { 7 } else { 8 }\n}\n");
         Harness.Write("program/src/main.rs", """
@@ -99,10 +96,8 @@ public sealed class CoverageBinaryTests : CountedPrograms
                 println!("{} {} {}", positive(given), one::one(two::two(given)), sign(-given) + pick(true, given));
             }
             """);
-        Harness.Must(Harness.Weft, "cargo", "build", "--release", "--with", "coverage", "--coverage-counters", "binary");
-        Harness.Environment["RUSTFLAGS"] = "-C instrument-coverage";
-        Harness.Must("cargo", "build", "--release", "--target-dir", "plain");
-        Assert.Equal(0, Compare(Harness.Path("plain/release/program"), Released("program")));
+        var (theirs, ours) = BuildTwoCrates("", "--coverage-counters", "binary");
+        Assert.Equal(0, Compare(theirs, ours));
     }
 
     [TheoryNeeds("clang-22", "llvm-profdata-22")]
@@ -237,8 +232,6 @@ public sealed class CoverageBinaryTests : CountedPrograms
         Harness.Must("cargo", "build", "--target-dir", "plain");
         return programs.Select(p => p[..^3]).Sum(name => Compare(Harness.Path($"plain/debug/{name}"), Released(name)));
     }
-
-    private string Released(string name) => Directory.GetFiles(Harness.Path("target/weft"), name, SearchOption.AllDirectories).Single(f => f.EndsWith($"/release/{name}", StringComparison.Ordinal));
 
     private int Compare(string theirs, string ours)
     {
