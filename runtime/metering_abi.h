@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The contract between woven code and the metering runtime, version 1. The compiler pass emits exactly this; a change
-// that old objects could not live with gets new names (`_v2`), so that both kinds can share a process.
+// The contract between woven code and the metering runtime, version 2. The compiler pass emits exactly this; a change
+// that old objects could not live with gets new names (`_v3`), so that both kinds can share a process.
 //
-// What a woven function does, with `state` = __weft_metering_v1 and `record` = its own entry in section weft_metering:
+// What woven code does, with `state` = __weft_metering_v2 and `record` = its function's entry in section weft_metering:
 //
-//     entry:   if (state.cells == NULL) __weft_metering_thread_start();
-//     charge:  state.count += n;  state.cells[record.cell] += n;
+//     charge:     state.left -= n;
+//     check:      state.left -= n;  if (state.left < 0) __weft_metering_spent(0);
+//     due:        if (state.left < pending) __weft_metering_spent(pending);
+//     attribute:  cells = state.cells ? state.cells : __weft_metering_cells(record);  cells[record.cell] += n;
 //
-// The two additions always go together. That is what lets a report read a running thread through its cells alone.
+// A charge may leave `left` below zero: whoever looks next sees it. The count is granted - left, in arithmetic modulo 2^64.
 //
 // The optimiser must not take a record for a constant because nothing in its module stores to it: let its address
 // escape, or make it hidden or `externally_initialized`.
 //
 // How a module that holds woven code is linked:
-//   - metering.o and support.o as objects, in every executable and shared object; twice in one link does no harm.
+//   - metering*.o and support.o as objects, in every executable and shared object; twice in one link does no harm.
 //   - Executables with `--export-dynamic-symbol=__weft_metering_*`, so that the objects they load find the state, and
 //     `--export-dynamic-symbol=weft_metering_*` for those built without Weft. (Static executables need nothing.)
-//   - A version script leaves __weft_metering_v1 and __weft_metering_process_v1 global. Where it does not, the module
+//   - A version script leaves __weft_metering_v2 and __weft_metering_process_v2 global. Where it does not, the module
 //     has a meter and a report of its own.
 //   - Not with -Bsymbolic: `-Bno-symbolic` after it. (-Bsymbolic-functions does no harm.)
 //   - With -lpthread, for a glibc older than 2.34.
@@ -27,7 +29,8 @@
 
 #include <stdint.h>
 
-/// One woven function. Lives in the writable section `weft_metering`, 8-aligned, 32 bytes, without gaps.
+/// One woven function, where a build tells functions apart. Lives in the writable section `weft_metering`, 8-aligned, 32
+/// bytes, without gaps.
 struct weft_metering_record {
     uint64_t cell;      ///< index into `cells`; 0 until the module's constructor (priority 101) has run
     const char *name;   ///< mangled symbol, NUL-terminated, any bytes
@@ -35,17 +38,27 @@ struct weft_metering_record {
     uint64_t reserved;  ///< 0
 };
 
-/// What a thread counts into. `cells` is NULL until the thread is known to the runtime.
+/// A thread's meter. All zero for a thread that the runtime does not know yet: its first check finds nothing left.
 struct weft_metering_state {
-    uint64_t count;  ///< units since the thread began or last called weft_metering_reset()
-    uint64_t *cells; ///< units by function
+    int64_t left;      ///< units until the runtime has to look
+    uint64_t granted;  ///< units given so far, less those before the last weft_metering_reset()
+    uint64_t *cells;   ///< units by function; NULL until somebody asks
+    uint64_t earlier;  ///< units before the last weft_metering_reset()
+    uint64_t folded;   ///< units that are in the thread's place in the report already
+    void *thread;      ///< the runtime's, as what follows; NULL for a thread that it does not know yet
+    void *account;
+    uint64_t flags;
 };
 
 /// One per thread and process, whatever number of copies of the runtime the process holds: STB_GNU_UNIQUE.
-extern __thread struct weft_metering_state __weft_metering_v1 __attribute__((tls_model("initial-exec")));
+extern __thread struct weft_metering_state __weft_metering_v2 __attribute__((tls_model("initial-exec")));
 
-/// Makes the calling thread known; on return `cells` is not NULL. Callers may pass an argument, which is ignored: with a
-/// record it makes the record's address escape. Keeps errno. Safe in a signal handler and before the constructor ran.
-void __weft_metering_thread_start(void);
+/// Makes the calling thread known, gives it more units, or does what is to be done at the limit. On return there are more left than
+/// `pending`. Keeps all registers but the one for linkage (LLVM's preserve_most), and errno. May not come back. Safe in a
+/// signal handler and before the constructor ran. In assembly in metering_entry.S.
+void __weft_metering_spent(uint64_t pending);
+
+/// The calling thread's cells, never NULL. Keeps errno. The argument is ignored: it makes the record's address escape.
+uint64_t *__weft_metering_cells(struct weft_metering_record *record);
 
 #endif

@@ -204,7 +204,7 @@ UNUSED static const char *check_report(const char *name)
         exit(1);
     }
     const char *functions = strstr(report, "\n\"functions\":[");
-    CHECK_HAS(report, "{\"format\":\"weft-metering\",\"version\":1,\"program\":\"/");
+    CHECK_HAS(report, "{\"format\":\"weft-metering\",\"version\":2,\"program\":\"/");
     CHECK(functions != NULL);
     unsigned long long total = number_after(report, "\"total\":");
     CHECK_EQUAL(sum_units(report, functions), total);

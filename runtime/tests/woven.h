@@ -18,13 +18,16 @@
 
 #define WOVEN(function) WOVEN_RECORD(record_of_##function, #function, __FILE__)
 
-/// What the pass puts where a function is entered and charged.
+/// What the pass puts where a function is charged, with --metering-detail=functions.
 #define CHARGE(function, units)                                                                                       \
     do {                                                                                                              \
-        if (!__weft_metering_v1.cells)                                                                                \
-            __weft_metering_thread_start();                                                                           \
-        __weft_metering_v1.count += (units);                                                                          \
-        __weft_metering_v1.cells[record_of_##function.cell] += (units);                                               \
+        uint64_t *cells_ = __weft_metering_v2.cells;                                                                  \
+        if (!cells_)                                                                                                  \
+            cells_ = __weft_metering_cells(&record_of_##function);                                                    \
+        cells_[record_of_##function.cell] += (units);                                                                 \
+        __weft_metering_v2.left -= (int64_t)(units);                                                                  \
+        if (__weft_metering_v2.left < 0)                                                                              \
+            __weft_metering_spent(0);                                                                                 \
     } while (0)
 
 #endif

@@ -8,6 +8,12 @@ public enum Stage
     /// <summary>IR as the front end wrote it: what is counted here does not depend on optimisation.</summary>
     Front,
 
+    /// <summary>
+    /// The same after inlining and simplification, as far as the level asked for has them, and before anything is vectorised: what
+    /// FRONT marked in a way that the optimiser keeps can become code here. Runs only where an instrument wants it.
+    /// </summary>
+    Middle,
+
     /// <summary>Optimised IR, right before code generation: cheapest, and vectorised loops stay as they are.</summary>
     Back,
 }
@@ -98,7 +104,8 @@ public sealed record SourceContext(string Fingerprint, string Folder)
 /// <param name="Level">How the code will be optimised.</param>
 /// <param name="Settings">What the build asked of the instrument.</param>
 /// <param name="Source">What the build knows of the source; null when nobody said.</param>
-public sealed record WeaveContext(Stage Stage, OptLevel Level, InstrumentSettings Settings, SourceContext? Source = null)
+/// <param name="IsLast">Whether no later stage will see this module: link-time optimisation by somebody else takes it from here.</param>
+public sealed record WeaveContext(Stage Stage, OptLevel Level, InstrumentSettings Settings, SourceContext? Source = null, bool IsLast = false)
 {
     /// <summary>False at -O0, where a debugger expects the user's variables in memory.</summary>
     public bool Optimised => Level != OptLevel.O0;

@@ -15,6 +15,7 @@ public sealed record LoweringInput(string Name, byte[] Bitcode, bool Weave = tru
 /// <list type="number">
 /// <item>read: parse the bitcode with the toolchain's own LLVM</item>
 /// <item>FRONT: instruments that count what the source says, before anything is optimised; verify</item>
+/// <item>MIDDLE, if an instrument wants it: <see cref="Simplification"/>, then instruments that turn their marks into code; verify</item>
 /// <item>optimise: the pipeline of the requested level</item>
 /// <item>BACK: instruments that must not disturb the optimiser; verify</item>
 /// <item>emit: sections, then the code generator</item>
@@ -54,12 +55,17 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         return Emit(merged, machine, weave: true, timings);
     });
 
-    /// <summary>FRONT and BACK only, for a front end that optimises and emits itself: bitcode in, bitcode out.</summary>
-    public byte[] Weave(LoweringInput input, Stage stage, Timings timings) => Guarded(input.Name, () =>
+    /// <summary>FRONT, with MIDDLE behind it, or BACK only, for a front end that optimises and emits itself: bitcode in, bitcode out.</summary>
+    /// <param name="input">The module.</param>
+    /// <param name="stage">FRONT or BACK.</param>
+    /// <param name="isLast">Whether no later stage will see the module.</param>
+    /// <param name="timings">Where stage times go.</param>
+    public byte[] Weave(LoweringInput input, Stage stage, bool isLast, Timings timings) => Guarded(input.Name, () =>
     {
         using var context = new LlvmContext();
         using var module = Read(context, input, timings);
-        WeaveStage(module, stage, input.Source, timings);
+        if (stage == Stage.Front) WeaveFront(module, input.Source, isLast, timings);
+        else WeaveStage(module, stage, input.Source, isLast, timings);
         if (stage == Stage.Front) AddSizeAttributes(module);
         using (timings.Measure("write")) return module.ToBitcode();
     });
@@ -69,7 +75,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         var module = Read(context, input, timings);
         try
         {
-            if (input.Weave) WeaveStage(module, Stage.Front, input.Source, timings);
+            if (input.Weave) WeaveFront(module, input.Source, isLast: false, timings);
             if (settings.StripsDebugInformation) module.StripDebugInformation();
             AddSizeAttributes(module);
             return module;
@@ -80,6 +86,8 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
             throw;
         }
     }
+
+    private static readonly string[] StageNames = ["weave front", "weave middle", "weave back"];
 
     private void AddSizeAttributes(Module module)
     {
@@ -102,7 +110,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
 
     private byte[] Emit(Module module, TargetMachine machine, bool weave, Timings timings)
     {
-        if (weave) WeaveStage(module, Stage.Back, source: null, timings);
+        if (weave) WeaveStage(module, Stage.Back, source: null, isLast: true, timings);
         if (settings.Sections) Sections.Assign(module);
         byte[] emitted;
         using (timings.Measure("emit")) emitted = machine.Emit(module, settings.Emit);
@@ -110,10 +118,20 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         return emitted;
     }
 
-    private void WeaveStage(Module module, Stage stage, SourceContext? source, Timings timings)
+    private void WeaveFront(Module module, SourceContext? source, bool isLast, Timings timings)
+    {
+        var hasMiddle = weaving.WantsStage(Stage.Middle);
+        WeaveStage(module, Stage.Front, source, isLast && !hasMiddle, timings);
+        if (!hasMiddle) return;
+        if (settings.Level != OptLevel.O0)
+            using (timings.Measure("simplify")) Simplification.Run(module, settings.Level);
+        WeaveStage(module, Stage.Middle, source, isLast, timings);
+    }
+
+    private void WeaveStage(Module module, Stage stage, SourceContext? source, bool isLast, Timings timings)
     {
         if (!weaving.WantsStage(stage)) return;
-        using (timings.Measure(stage == Stage.Front ? "weave front" : "weave back")) weaving.Weave(module, stage, settings.Level, source);
+        using (timings.Measure(StageNames[(int)stage])) weaving.Weave(module, stage, settings.Level, source, isLast);
         using (timings.Measure("verify")) module.Verify();
     }
 

@@ -71,8 +71,8 @@ public sealed class LoweringQueue(LoweringSettings settings, Weaving weaving, Lo
     }
 
     /// <summary>Runs one weaving stage over bitcode that the front end will finish; see <see cref="Lowering.Weave"/>.</summary>
-    public byte[] Weave(LoweringInput input, Stage stage) =>
-        weaving.WantsStage(stage) ? Cached(input.Bitcode, $"{stage};{weaving.Fingerprint};{input.Source?.Fingerprint}", () => lowering.Weave(input, stage, Timings), () => SaveRepro(input)) : input.Bitcode;
+    public byte[] Weave(LoweringInput input, Stage stage, bool isLast) =>
+        weaving.WantsStage(stage) ? Cached(input.Bitcode, $"{stage}{isLast};{weaving.Fingerprint};{input.Source?.Fingerprint}", () => lowering.Weave(input, stage, isLast, Timings), () => SaveRepro(input)) : input.Bitcode;
 
     private byte[] Cached(byte[] content, string circumstances, Func<byte[]> make, Action saveRepro)
     {

@@ -37,11 +37,11 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     /// <summary>Whether an instrument reads the source: see <see cref="IInstrument.ReadsSource"/>.</summary>
     public bool ReadsSource => Instruments.Any(i => i.ReadsSource(SettingsOf(i)));
 
-    public void Weave(Module module, Stage stage, OptLevel level, SourceContext? source)
+    public void Weave(Module module, Stage stage, OptLevel level, SourceContext? source, bool isLast)
     {
         foreach (var instrument in Instruments)
             if (SettingsOf(instrument) is var settings && instrument.Stages(settings).Contains(stage))
-                instrument.Weave(module, new WeaveContext(stage, level, settings, source));
+                instrument.Weave(module, new WeaveContext(stage, level, settings, source, isLast));
     }
 
     /// <summary>What clang's front end is told for all instruments.</summary>

@@ -39,7 +39,7 @@ public sealed class CoverageInstrument : IInstrument
         new(Mcdc, Off, [Off, On], "on: modified condition/decision coverage, where the front end has it (clang)"),
     ];
 
-    public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Front];
+    public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Front, Stage.Middle];
 
     public bool WantsCanonicalIr => false;
 
@@ -62,12 +62,16 @@ public sealed class CoverageInstrument : IInstrument
 
     public void Weave(Module module, WeaveContext context)
     {
+        if (context.Stage == Stage.Front) Mark(module, context);
+        else if (Probes.AreIn(module)) MarkLowering.Run(module, context.Option(Counters) == Atomic, promotes: context.Optimised);
+    }
+
+    private void Mark(Module module, WeaveContext context)
+    {
         if (ReadsSource(context.Settings) && !FrontEndCounters.ArePresent(module)) WeaveOwn(module, context);
         if (!FrontEndCounters.ArePresent(module)) return;
         FrontEndCounters.ToMarks(module);
         if (context.Option(Counters) == Binary) BinaryCounters.Rewrite(module, context.Optimised);
-        if (context.Optimised) Simplification.Run(module, context.Level);
-        MarkLowering.Run(module, context.Option(Counters) == Atomic, promotes: context.Optimised);
     }
 
     private static void WeaveOwn(Module module, WeaveContext context)

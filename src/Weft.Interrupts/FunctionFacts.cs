@@ -19,7 +19,7 @@ internal sealed class FunctionFacts
         for (var i = 0; i < graph.Count; i++) Walk(i, model, summaries);
         SpreadCold();
         Unprobed = FindUnprobed();
-        IsPrivate = Array.TrueForAll(LastRecursion, c => c == null) && function.Linkage is Linkage.Internal or Linkage.Private && OnlyCalled(function);
+        IsPrivate = Array.TrueForAll(LastRecursion, c => c == null) && function.IsOnlyCalled;
         IsSmall = function.HasAttribute("optsize"u8) || function.HasAttribute("minsize"u8);
     }
 
@@ -77,20 +77,6 @@ internal sealed class FunctionFacts
         }
         if (graph.Blocks[block].Terminator.Opcode == Opcode.Unreachable) Heavy[block] = false; // a panic does not come back
         Cold[block] |= graph.Blocks[block].Terminator.Opcode is Opcode.Unreachable or Opcode.Resume;
-    }
-
-    private static bool OnlyCalled(Function function)
-    {
-        foreach (var user in function.AsValue.AllUsers)
-            if (!user.IsInstruction || !user.AsInstruction.IsCall || user.AsInstruction.CalledValue != function.AsValue || PassesItself(user.AsInstruction, function)) return false;
-        return true;
-    }
-
-    private static bool PassesItself(Instruction call, Function function)
-    {
-        for (var i = 0; i < call.AsValue.OperandCount - 1; i++) // the last operand of a call is what it calls
-            if (call.AsValue.Operand(i) == function.AsValue) return true;
-        return false;
     }
 
     private void SpreadCold()

@@ -28,6 +28,7 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
     private const int ReciprocalBits = 20; // left is below 2^41, so the product stays below 2^62
 
     private readonly LlvmType word = context.Int(64);
+    private readonly LoopRounds rounds = new(builder, context.Int(64));
 
     public void Weave(Prepaid prepaid, FlowGraph graph, Func<BasicBlock, bool> isCold, Value slot)
     {
@@ -78,7 +79,7 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
     {
         BasicBlock all = header.Parent.AppendBlock(context), part = header.Parent.AppendBlock(context), go = header.Parent.AppendBlock(context);
         builder.AtEnd(enter);
-        var trips = Trips(first, bound, counted);
+        var trips = rounds.Until(first, bound, counted);
         var left = builder.Load(word, slot);
         var can = builder.Binary(Opcode.LShr, builder.Mul(left, word.Const((1ul << ReciprocalBits) / (ulong)cost)), word.Const(ReciprocalBits));
         weights.MarkUnlikely(builder.Branch(builder.Compare(Predicate.UnsignedGreater, trips, can), part, all));
@@ -103,50 +104,12 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
         return (limit, go);
     }
 
-    /// <summary>Rounds from here to the bound. One that lies behind (which only an ordered comparison allows) is one round away.</summary>
-    private Value Trips(Value first, Value bound, CountedLoop counted)
-    {
-        var distance = Distance(first, bound, counted.Step);
-        if (!counted.ComparesNext) distance = builder.Add(distance, word.Const(Magnitude(counted)));
-        if (counted.Order != Predicate.NotEqual)
-            distance = builder.Select(builder.Compare(counted.Order, first, bound), distance, word.Const(Magnitude(counted)));
-        return counted.Order == Predicate.NotEqual ? DivideExactly(distance, Magnitude(counted)) : Divide(distance, Magnitude(counted));
-    }
-
-    /// <summary>
-    /// The quotient where there is no remainder, and otherwise a number above 2^64 / divisor: a loop that steps over its
-    /// bound runs on, and has to be looked at for as long as it does. (Multiply by the inverse of the odd part, rotate by
-    /// the rest; Granlund and Montgomery 1994.)
-    /// </summary>
-    private Value DivideExactly(Value value, ulong divisor)
-    {
-        var shift = ulong.TrailingZeroCount(divisor);
-        ulong odd = divisor >> (int)shift, inverse = odd;
-        while (odd * inverse != 1) inverse *= 2 - odd * inverse;
-        if (inverse != 1) value = builder.Mul(value, word.Const(inverse));
-        return shift == 0 ? value : builder.Binary(Opcode.Or, builder.Binary(Opcode.LShr, value, word.Const(shift)), builder.Binary(Opcode.Shl, value, word.Const(64 - shift)));
-    }
-
-    /// <summary>(to - from) along the step, as an unsigned 64-bit number.</summary>
-    private Value Distance(Value from, Value to, long step)
-    {
-        if (from.Type.Kind == TypeKind.Pointer)
-        {
-            from = builder.PointerToInt(from, word);
-            to = builder.PointerToInt(to, word);
-        }
-        return builder.Resize(step > 0 ? builder.Sub(to, from) : builder.Sub(from, to), word);
-    }
-
     private Value Stop(Value first, Value run, CountedLoop counted)
     {
-        var rounds = counted.ComparesNext ? run : builder.Sub(run, word.Const(1));
-        var way = builder.Mul(rounds, word.Const(unchecked((ulong)counted.Step)));
+        var steps = counted.ComparesNext ? run : builder.Sub(run, word.Const(1));
+        var way = builder.Mul(steps, word.Const(unchecked((ulong)counted.Step)));
         return first.Type.Kind == TypeKind.Pointer ? builder.Advance(first, way) : builder.Add(first, builder.Resize(way, first.Type));
     }
-
-    private Value Divide(Value value, ulong divisor) =>
-        ulong.IsPow2(divisor) ? builder.Binary(Opcode.LShr, value, word.Const((ulong)ulong.TrailingZeroCount(divisor))) : builder.Binary(Opcode.UDiv, value, word.Const(divisor));
 
     private Value Compare(Predicate predicate, Value compared, Value bound, bool boundIsSecond) =>
         boundIsSecond ? builder.Compare(predicate, compared, bound) : builder.Compare(predicate, bound, compared);
@@ -157,7 +120,7 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
         var block = editor.Split(from, to);
         builder.SetLocation(from.Terminator.DebugLocation);
         builder.Before(block.Terminator);
-        var rest = Divide(Distance(variable, limit, counted.Step), Magnitude(counted));
+        var rest = rounds.Between(variable, limit, counted);
         builder.Store(builder.Add(builder.Load(word, slot), builder.Mul(rest, word.Const((ulong)prepaid.Cost))), slot);
         membership.Add(block, membership.Common(prepaid.Loop.Parent, to));
     }
@@ -174,6 +137,4 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
         }
         return exits;
     }
-
-    private static ulong Magnitude(CountedLoop counted) => (ulong)Math.Abs(counted.Step);
 }

@@ -3,15 +3,18 @@
 
 ; { unused, unused, unused, count at which somebody has to look }
 @__weft_interrupts_v1 = external thread_local(initialexec) global { i64, i32, i32, i64 }
-; { units of this thread, ... }
-@__weft_metering_v1 = external thread_local(initialexec) global { i64, ptr }
+; { units left, units granted, ... }: the count is their difference
+@__weft_metering_v2 = external thread_local(initialexec) global { i64, i64, ptr }
 
 declare ptr @llvm.threadlocal.address.p0(ptr)
 declare preserve_mostcc void @__weft_interrupts_expired() cold
 
 define weak_odr hidden void @weft.interrupts.canonical() alwaysinline noprofile {
-  %metering = call ptr @llvm.threadlocal.address.p0(ptr @__weft_metering_v1)
-  %count = load i64, ptr %metering, align 8
+  %metering = call ptr @llvm.threadlocal.address.p0(ptr @__weft_metering_v2)
+  %left = load i64, ptr %metering, align 8
+  %slot.granted = getelementptr inbounds { i64, i64, ptr }, ptr %metering, i64 0, i32 1
+  %granted = load i64, ptr %slot.granted, align 8
+  %count = sub i64 %granted, %left
   %interrupts = call ptr @llvm.threadlocal.address.p0(ptr @__weft_interrupts_v1)
   %slot = getelementptr inbounds { i64, i32, i32, i64 }, ptr %interrupts, i64 0, i32 3
   %target = load i64, ptr %slot, align 8

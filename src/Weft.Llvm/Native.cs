@@ -97,6 +97,8 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstant(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstantInt(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAInlineAsm(nint value);
+    [LibraryImport(Library)] internal static partial byte* LLVMGetInlineAsmAsmString(nint value, out nuint length);
+    [LibraryImport(Library)] internal static partial int LLVMGetInlineAsmHasSideEffects(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAGlobalVariable(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstantExpr(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMGetFirstUse(nint value);

@@ -105,6 +105,16 @@ public readonly unsafe record struct Value(nint Handle)
 
     public bool IsInlineAsm => Native.LLVMIsAInlineAsm(Handle) != 0;
 
+    /// <summary>Of inline assembly: whether there are no instructions in it, or none that do more than compute.</summary>
+    public bool IsSilentAsm
+    {
+        get
+        {
+            _ = Native.LLVMGetInlineAsmAsmString(Handle, out var length);
+            return length == 0 || Native.LLVMGetInlineAsmHasSideEffects(Handle) == 0;
+        }
+    }
+
     public bool IsNullConstant => Native.LLVMIsNull(Handle) != 0;
 
     /// <summary>A constant byte string that ends in its only NUL, as C's literals do.</summary>
@@ -349,6 +359,25 @@ public readonly unsafe record struct Function(nint Handle)
     public DebugFile? SourceFile => Subprogram is var scope and not 0 && Native.LLVMDIScopeGetFile(scope) is var file and not 0 ? new DebugFile(file) : null;
 
     public BlockList Blocks => new(Handle);
+
+    /// <summary>Whether every use of the function is a call of it by name, from its own module.</summary>
+    public bool IsOnlyCalled
+    {
+        get
+        {
+            if (Linkage is not (Linkage.Internal or Linkage.Private)) return false;
+            foreach (var user in AsValue.AllUsers)
+                if (!user.IsInstruction || !user.AsInstruction.IsCall || user.AsInstruction.CalledValue != AsValue || PassesItself(user)) return false;
+            return true;
+        }
+    }
+
+    private bool PassesItself(Value call)
+    {
+        for (var i = 0; i < call.OperandCount - 1; i++) // the last operand of a call is what it calls
+            if (call.Operand(i) == AsValue) return true;
+        return false;
+    }
 
     public bool HasPersonality => Native.LLVMHasPersonalityFn(Handle) != 0;
 

@@ -1,52 +1,49 @@
 using Weft.Core;
 using Weft.Llvm;
+using Weft.Metering.Weaving;
 
 namespace Weft.Metering;
 
 /// <summary>
-/// Counts canonical units of work (<see cref="CanonicalCost"/>) on IR as the front end wrote it. A block is charged whole
-/// when control enters it; the charges of a function gather in a local and reach the thread's count before anybody else
-/// could look: before each call and each way out.
+/// Counts canonical units of work (<see cref="CanonicalCost"/>) of IR as the front end wrote it, and stops at a limit. FRONT marks
+/// what each block costs (<see cref="Marker"/>), so that the optimiser may inline and simplify as it does without; MIDDLE turns the
+/// marks into a sum in a register that goes to the thread's meter where somebody may look (<see cref="MarkLowering"/>); BACK
+/// puts in the instructions that do so (<see cref="Probes"/>): a subtraction from memory, and a jump where the limit is looked at.
 /// <code>
 /// define i32 @f(i32 %n) {               define i32 @f(i32 %n) {
 /// entry:                                entry:
-///                                         %units = alloca i64
-///                                         store i64 0, ptr %units
-///                                         call void @weft.metering.enter(ptr @record.f)
-///                                         %units += 2
 ///   %c = icmp sgt i32 %n, 0               %c = icmp sgt i32 %n, 0
 ///   br i1 %c, label %then, label %out     br i1 %c, label %then, label %out
 /// then:                           ==>   then:
-///                                         %units += 1
-///                                         call void @weft.metering.flush(i64 %units, ptr @record.f)
-///                                         %units = 0
+///                                         call void @weft.metering.check(i64 3)      ; sub; js
 ///   call void @g()                        call void @g()
 ///   br label %out                         br label %out
 /// out:                                  out:
-///                                         %units += 1
-///                                         call void @weft.metering.flush(i64 %units, ptr @record.f)
+///                                         %units = phi i64 [ 2, %entry ], [ 1, %then ]
+///                                         call void @weft.metering.charge(i64 %units) ; sub
 ///   ret i32 %n                            ret i32 %n
 /// }                                     }
 /// </code>
-/// Guarantee: the sum of what is flushed equals the sum over executed blocks of their units, on every path out of the
-/// function (return, unwinding, longjmp, exit, musttail call), because nothing is pending while a callee runs. The same
-/// sum at every optimisation level: what would let the optimiser drop, merge or duplicate a charged call is taken off
-/// first (<see cref="Canonicaliser"/>).
+/// Guarantee: what is charged equals the sum over executed blocks of their units, on every path out of the function (return,
+/// unwinding, longjmp, exit, musttail call), whenever code runs that is not woven. The same at every optimisation level: what
+/// would let the optimiser drop, merge or duplicate a call is taken off first (<see cref="Canonicaliser"/>), and marks stay.
 /// </summary>
 public sealed class MeteringInstrument : IInstrument
 {
-    private const string Mode = "mode", Register = "register", Reference = "reference";
+    private const string Mode = "mode", Register = "register", Reference = "reference", Detail = "detail", Total = "total", Functions = "functions", Limits = "limits", On = "on", Off = "off";
 
     public string Name => "metering";
 
-    public string Description => "count the work a program does, the same on every run and at every -O level";
+    public string Description => "count the work a program does, the same on every run and at every -O level, and stop it at a limit";
 
     public IReadOnlyList<InstrumentOption> Options { get; } =
     [
         new(Mode, Register, [Register, Reference], "register: gather charges in a register between calls; reference: charge memory at every block"),
+        new(Detail, Total, [Total, Functions], "what the report tells apart beside threads; functions cost time"),
+        new(Limits, On, [On, Off], "on: loops look for the limit; off: calls of code that is not woven do, loops do not"),
     ];
 
-    public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Front];
+    public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => settings.Option(Mode) == Reference ? [Stage.Front] : [Stage.Front, Stage.Middle, Stage.Back];
 
     public bool WantsCanonicalIr => true;
 
@@ -54,20 +51,39 @@ public sealed class MeteringInstrument : IInstrument
 
     public void Weave(Module module, WeaveContext context)
     {
-        if (Probes.ArePresent(module)) return; // woven before, for example bitcode that went through link-time optimisation
+        var isReference = context.Option(Mode) == Reference;
+        if (context.Stage == Stage.Front) Mark(module, context, isReference);
+        if (context.Stage == Stage.Middle) Lower(module, context);
+        if ((context.Stage == Stage.Back || context.IsLast || isReference) && Probes.AreIn(module)) Probes.Expand(module);
+    }
+
+    private static void Mark(Module module, WeaveContext context, bool isReference)
+    {
+        if (WorkMarks.AreIn(module) || Probes.AreIn(module) || Probes.AreExpanded(module)) return; // woven before: bitcode that went through link-time optimisation
         Canonicaliser.Run(module);
-        var resolvers = module.IndirectResolvers;
-        var functions = module.Functions.Where(f => IsCharged(f) && !resolvers.Contains(f)).ToList();
+        var functions = module.Functions.Where(IsCharged(module)).ToList();
         if (functions.Count == 0) return;
-        var probes = Probes.LinkInto(module);
-        using var weaver = new FunctionWeaver(module, probes, eachBlock: context.Option(Mode) == Reference);
-        foreach (var function in functions) weaver.Weave(function);
-        probes.Seal();
+        var marker = new Marker(module, context.Option(Detail) == Functions ? new Records(module) : null);
+        using var builder = new Builder(module.Context);
+        if (isReference) marker.Charge(functions, builder, new Probes(module));
+        else marker.Mark(functions, builder, new WorkMarks(module));
+    }
+
+    private static void Lower(Module module, WeaveContext context)
+    {
+        if (WorkMarks.AreIn(module)) MarkLowering.Run(module, IsCharged(module), context.Option(Limits) == On);
+    }
+
+    private static Func<Function, bool> IsCharged(Module module)
+    {
+        var resolvers = module.IndirectResolvers;
+        return f => MayCharge(f) && !resolvers.Contains(f);
     }
 
     // Naked functions have no frame to count in; noprofile is clang's no_profile_instrument_function.
-    private static bool IsCharged(Function function) =>
-        !function.IsDeclaration && !function.HasAttribute("naked"u8) && !function.HasAttribute("noprofile"u8) && !RustAllocatorShim.Is(function);
+    private static bool MayCharge(Function function) =>
+        !function.IsDeclaration && !function.HasAttribute("naked"u8) && !function.HasAttribute("noprofile"u8) &&
+        !function.AsValue.NameBytes.StartsWith("weft."u8) && !RustAllocatorShim.Is(function);
 }
 
 /// <summary>

@@ -6,10 +6,11 @@ using Weft.Core;
 namespace Weft.Metering;
 
 /// <summary>What the runtime wrote when an instrumented program ended.</summary>
-public sealed record MeteringReport(string Program, int Pid, ulong Total, IReadOnlyList<MeteredThread> Threads, IReadOnlyList<MeteredFunction> Functions)
+public sealed record MeteringReport(string Program, int Pid, ulong Total, ReachedLimit? Stopped, IReadOnlyList<MeteredThread> Threads, IReadOnlyList<MeteredFunction> Functions)
 {
     private const string Format = "weft-metering";
-    private const int Version = 1;
+    private const int Version = 2;
+    private const string Unattributed = "(unattributed)";
 
     /// <exception cref="WeftException">No such file, cut short, or not a report.</exception>
     public static MeteringReport Read(string path)
@@ -34,9 +35,12 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, IReadO
     public void WriteTable(TextWriter output, ReportOptions options, Func<string, string> demangle)
     {
         output.Write($"{Program} (process {Pid}): {Number(Total)} units\n");
+        if (Stopped is { } limit) output.Write(limit.Scope == "program" ? "stopped by the program itself\n" : $"stopped: the {limit.Scope} reached its limit of {Number(limit.Units)} units\n");
         if (options.Threads)
             Table(output, "thread", Threads.OrderByDescending(t => t.Units).Select(t => (t.Units, $"{t.Index} {t.Name}{(t.Ended ? "" : " (running)")}")).ToList(), options.Top);
-        if (options.Functions)
+        if (options.Functions && !HasFunctions && Total > 0)
+            output.Write("\nno functions: build with --metering-detail functions to tell them apart\n");
+        else if (options.Functions)
             Table(output, "function", Functions.OrderByDescending(f => f.Units).ThenBy(f => f.Name, StringComparer.Ordinal).Select(f => (f.Units, Named(f, demangle))).ToList(), options.Top);
     }
 
@@ -64,6 +68,13 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, IReadO
         json.WriteString("program", Program);
         json.WriteNumber("pid", Pid);
         json.WriteNumber("total", Total);
+        if (Stopped is { } limit)
+        {
+            json.WriteStartObject("stopped");
+            json.WriteString("scope", limit.Scope);
+            json.WriteNumber("limit", limit.Units);
+            json.WriteEndObject();
+        }
         if (options.Threads)
         {
             json.WriteStartArray("threads");
@@ -95,6 +106,8 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, IReadO
         json.WriteEndObject();
     }
 
+    private bool HasFunctions => Functions.Any(f => f.Name != Unattributed);
+
     private static MeteringReport Read(JsonElement root, string path)
     {
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("format", out var format) || format.ValueKind != JsonValueKind.String || format.GetString() != Format)
@@ -103,6 +116,7 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, IReadO
             throw new WeftException($"'{path}' is a metering report of version {version}; this Weft reads version {Version}", "use the Weft that the program was built with");
         return new MeteringReport(
             Text(root, "program"), root.GetProperty("pid").GetInt32(), root.GetProperty("total").GetUInt64(),
+            root.TryGetProperty("stopped", out var stopped) ? new ReachedLimit(Text(stopped, "scope"), stopped.GetProperty("limit").GetUInt64()) : null,
             [.. root.GetProperty("threads").EnumerateArray().Select(t => new MeteredThread(t.GetProperty("index").GetInt32(), Text(t, "name"), t.GetProperty("units").GetUInt64(), t.GetProperty("ended").GetBoolean()))],
             [.. root.GetProperty("functions").EnumerateArray().Select(f => new MeteredFunction(Text(f, "name"), Text(f, "module"), f.GetProperty("units").GetUInt64()))]);
     }
@@ -137,6 +151,10 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, IReadO
 
     private static string Quote(string text) => text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : new StringBuilder("\"").Append(text.Replace("\"", "\"\"")).Append('"').ToString();
 }
+
+/// <param name="Scope">"process", "thread", or "program" if it stopped itself.</param>
+/// <param name="Units">The limit.</param>
+public sealed record ReachedLimit(string Scope, ulong Units);
 
 /// <param name="Index">In order of first appearance.</param>
 /// <param name="Name">As the kernel has it.</param>

@@ -84,7 +84,7 @@ public sealed partial class CargoDoorTests : IDisposable
     [Needs("cargo")]
     public void A_skipped_crate_is_not_counted()
     {
-        Weft(Words("cargo build -q --release -p app --with metering --skip fixture-lib"));
+        Weft(Words("cargo build -q --release -p app --with metering --metering-detail functions --skip fixture-lib"));
         var functions = Report(Binary("release/app")).Functions;
         Assert.Contains(functions, f => f.Contains("with_space", StringComparison.Ordinal) || f.Contains("app", StringComparison.Ordinal));
         Assert.DoesNotContain(functions, f => f.Contains("fixture_lib14sum_of_squares", StringComparison.Ordinal));
@@ -93,7 +93,7 @@ public sealed partial class CargoDoorTests : IDisposable
     [Needs("cargo", "cc")]
     public void A_static_library_brings_the_runtime_along()
     {
-        Weft(Words("cargo build -q --release -p archive --with metering"));
+        Weft(Words("cargo build -q --release -p archive --with metering --metering-detail functions"));
         harness.Write("main.c", "unsigned long archive_work(unsigned long); int main(void) { return archive_work(4) == 15 ? 0 : 1; }");
         harness.Must("cc", "main.c", Binary("release/libarchive.a"), "-lpthread", "-ldl", "-lm", "-o", "main");
         Assert.Contains(Report(harness.Path("main")).Functions, f => f.Contains("archive_work", StringComparison.Ordinal));
@@ -102,7 +102,7 @@ public sealed partial class CargoDoorTests : IDisposable
     [Needs("cargo", "cc")]
     public void Two_libraries_loaded_apart_into_a_plain_program_share_one_runtime()
     {
-        Weft(Words("cargo build -q --release -p archive -p plugin --with metering"));
+        Weft(Words("cargo build -q --release -p archive -p plugin --with metering --metering-detail functions"));
         harness.Write("main.c", """
             #include <dlfcn.h>
             int main(int argc, char **argv) {

@@ -6,7 +6,7 @@ namespace Weft.Tests;
 public sealed class MeteringReportTests : IDisposable
 {
     private const string Report = """
-        {"format":"weft-metering","version":1,"program":"/tmp/prog","pid":12,"total":1000,
+        {"format":"weft-metering","version":2,"program":"/tmp/prog","pid":12,"total":1000,
         "threads":[
         {"index":0,"name":"main","units":900,"ended":false},
         {"index":1,"name":"worker","units":100,"ended":true}],
@@ -107,13 +107,13 @@ public sealed class MeteringReportTests : IDisposable
     [Theory]
     [InlineData("[]", "not a metering report")]
     [InlineData("{}", "not a metering report")]
-    [InlineData("""{"format":"weft-coverage","version":1}""", "not a metering report")]
+    [InlineData("""{"format":"weft-coverage","version":2}""", "not a metering report")]
     [InlineData("""{"format":1}""", "not a metering report")]
-    [InlineData("""{"format":"weft-metering","version":2}""", "version 2")]
-    [InlineData("""{"format":"weft-metering","version":1}""", "field")]
-    [InlineData("""{"format":"weft-metering","version":1,"program":7,"pid":1,"total":1,"threads":[],"functions":[]}""", "field")]
-    [InlineData("""{"format":"weft-metering","version":1,"program":"p","pid":1,"total":-1,"threads":[],"functions":[]}""", "field")]
-    [InlineData("""{"format":"weft-metering","version":1,"program":"p","pid":1,"total":1,"threads":{},"functions":[]}""", "field")]
+    [InlineData("""{"format":"weft-metering","version":3}""", "version 3")]
+    [InlineData("""{"format":"weft-metering","version":2}""", "field")]
+    [InlineData("""{"format":"weft-metering","version":2,"program":7,"pid":1,"total":1,"threads":[],"functions":[]}""", "field")]
+    [InlineData("""{"format":"weft-metering","version":2,"program":"p","pid":1,"total":-1,"threads":[],"functions":[]}""", "field")]
+    [InlineData("""{"format":"weft-metering","version":2,"program":"p","pid":1,"total":1,"threads":{},"functions":[]}""", "field")]
     [InlineData("\u007fELF", "whole")]
     public void What_is_no_report_is_refused(string content, string mention) =>
         Harness.AssertToldWell(harness.RunWeft("metering", "report", harness.Write("r.json", content)), ExitCode.Failure, "r.json", mention);
@@ -121,7 +121,7 @@ public sealed class MeteringReportTests : IDisposable
     [Fact]
     public void A_program_that_counted_nothing_divides_by_nothing()
     {
-        var file = harness.Write("r.json", """{"format":"weft-metering","version":1,"program":"p","pid":1,"total":0,"threads":[{"index":0,"name":"","units":0,"ended":true}],"functions":[]}""");
+        var file = harness.Write("r.json", """{"format":"weft-metering","version":2,"program":"p","pid":1,"total":0,"threads":[{"index":0,"name":"","units":0,"ended":true}],"functions":[]}""");
         Assert.Contains("0.0%", harness.Must(Harness.Weft, "metering", "report", file).Output);
     }
 }

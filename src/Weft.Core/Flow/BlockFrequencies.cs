@@ -22,7 +22,7 @@ public sealed class BlockFrequencies
         this.forest = forest;
         frequencies = new double[graph.Count];
         foreach (var loop in forest.All) exits[loop] = loop.Blocks.Sum(b => graph.Successors[b].Count(s => !loop.Contains(s)));
-        var order = Order();
+        var order = graph.Order;
         var place = new int[graph.Count];
         for (var i = 0; i < order.Count; i++) place[order[i]] = i;
         frequencies[0] = 1;
@@ -68,30 +68,5 @@ public sealed class BlockFrequencies
         left = null!;
         for (var loop = forest.Of(from); loop != null && !loop.Contains(to); loop = loop.Parent) left = loop;
         return left != null;
-    }
-
-    /// <summary>Reverse postorder: every block behind those that lead to it, but for edges back.</summary>
-    private List<int> Order()
-    {
-        var order = new List<int>();
-        var seen = new bool[graph.Count];
-        var work = new Stack<(int Block, int Next)>();
-        work.Push((0, 0));
-        seen[0] = true;
-        while (work.TryPop(out var item))
-        {
-            var (block, next) = item;
-            if (next == graph.Successors[block].Length)
-            {
-                order.Add(block);
-                continue;
-            }
-            work.Push((block, next + 1));
-            if (graph.Successors[block][next] is var successor && seen[successor]) continue;
-            seen[successor] = true;
-            work.Push((successor, 0));
-        }
-        order.Reverse();
-        return order;
     }
 }

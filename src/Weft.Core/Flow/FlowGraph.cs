@@ -48,6 +48,34 @@ public sealed class FlowGraph
 
     public int Count => Blocks.Length;
 
+    /// <summary>The blocks that control can come to in reverse postorder: each behind those that lead to it, but for edges back.</summary>
+    public List<int> Order
+    {
+        get
+        {
+            var order = new List<int>();
+            var seen = new bool[Count];
+            var work = new Stack<(int Block, int Next)>();
+            work.Push((0, 0));
+            seen[0] = true;
+            while (work.TryPop(out var item))
+            {
+                var (block, next) = item;
+                if (next == Successors[block].Length)
+                {
+                    order.Add(block);
+                    continue;
+                }
+                work.Push((block, next + 1));
+                if (Successors[block][next] is var successor && seen[successor]) continue;
+                seen[successor] = true;
+                work.Push((successor, 0));
+            }
+            order.Reverse();
+            return order;
+        }
+    }
+
     public int NumberOf(BasicBlock block) => numbers[block.Handle];
 
     /// <summary>Null for a block that was added later.</summary>

@@ -5,12 +5,15 @@ namespace Weft.Coverage.Weaving;
 /// <summary>The inline functions of probes.ll and, for how a machine changes a counter, counter.*.ll inside a module.</summary>
 internal sealed class Probes
 {
-    private const string OwnBitsName = "weft.coverage.own_bits";
+    private const string EnterName = "weft.coverage.enter", OwnBitsName = "weft.coverage.own_bits";
+
+    /// <summary>Whether the probes were linked into a module, and not sealed yet.</summary>
+    public static bool AreIn(Module module) => module.FindFunction(EnterName) is { Linkage: Linkage.WeakOdr };
 
     /// <summary>The probes that were linked into a module before.</summary>
     public Probes(Module module)
     {
-        Enter = module.FindFunction("weft.coverage.enter")!.Value;
+        Enter = module.FindFunction(EnterName)!.Value;
         Shift = module.FindFunction("weft.coverage.shift")!.Value;
         OwnBits = module.FindFunction(OwnBitsName)!.Value;
         Add = module.FindFunction("weft.coverage.add")!.Value;

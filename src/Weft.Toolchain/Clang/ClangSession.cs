@@ -51,15 +51,13 @@ internal sealed class ClangSession
         return result.ExitCode;
     }
 
-    public byte[] Weave(LoweringInput input, Stage stage, string level)
+    public byte[] Weave(LoweringInput input, Stage stage, string level, bool isLast)
     {
         if (!Weaving.WantsStage(stage)) return input.Bitcode;
         library.GetAwaiter().GetResult();
-        // Canonical IR lost what -Os and -Oz put on each function; other IR has it.
-        var keepsLevel = level == "0" || Weaving.WantsCanonicalIr && level is "s" or "z";
-        var settings = new LoweringSettings { Level = keepsLevel ? LoweringSettings.ParseLevel(level)!.Value : OptLevel.O2 };
+        var settings = new LoweringSettings { Level = LoweringSettings.ParseLevel(level) ?? OptLevel.O2 };
         var queue = new LoweringQueue(settings, Weaving, Cache, options.Repro);
-        var woven = queue.Weave(input, stage);
+        var woven = queue.Weave(input, stage, isLast);
         Timings.Add(queue.Timings);
         return woven;
     }

@@ -91,7 +91,7 @@ internal sealed class CompileStep
     // length, are not for replacing.
     private bool IsCacheable => !session.Weaving.IsEmpty && command.IsPure && output != "-" && (new FileInfo(output) is { Exists: false } or { Length: > 0 }) && !Directory.Exists(output);
 
-    private byte[] Weave(byte[] bitcode, Stage stage) => session.Weave(new LoweringInput(command.Input, bitcode, Source: source), stage, command.Level);
+    private byte[] Weave(byte[] bitcode, Stage stage) => session.Weave(new LoweringInput(command.Input, bitcode, Source: source), stage, command.Level, isLast: stage == Stage.Back || !back);
 
     private int Clang(string step, List<string> arguments)
     {

@@ -1,9 +1,9 @@
 using Weft.Llvm;
 
-namespace Weft.Interrupts;
+namespace Weft.Core.Flow;
 
 /// <summary>Functions so that, recursion apart, each comes after those it calls by name.</summary>
-internal static class CallOrder
+public static class CallOrder
 {
     public static List<Function> CalleesFirst(IReadOnlyList<Function> functions)
     {

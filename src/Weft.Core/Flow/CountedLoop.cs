@@ -1,7 +1,6 @@
-using Weft.Core.Flow;
 using Weft.Llvm;
 
-namespace Weft.Interrupts;
+namespace Weft.Core.Flow;
 
 /// <summary>
 /// A loop whose one latch compares an induction variable with a bound that does not change:
@@ -22,9 +21,12 @@ namespace Weft.Interrupts;
 /// <param name="Step">In elements, or in bytes for pointers; never 0.</param>
 /// <param name="Latch">Number of the latch's block.</param>
 /// <param name="ExitIndex">Which successor of the latch leaves.</param>
-internal sealed record CountedLoop(Instruction Variable, Instruction Next, Instruction Comparison, Value Bound, bool BoundIsSecond, bool ComparesNext, Predicate Order, long Step, int Latch, int ExitIndex)
+public sealed record CountedLoop(Instruction Variable, Instruction Next, Instruction Comparison, Value Bound, bool BoundIsSecond, bool ComparesNext, Predicate Order, long Step, int Latch, int ExitIndex)
 {
     private const long LargestStep = 1 << 16;
+
+    /// <summary>How far a step goes.</summary>
+    public ulong Stride => (ulong)Math.Abs(Step);
 
     /// <summary>How often the body runs when the start and the bound are constants, else 0.</summary>
     public ulong ConstantTrips

@@ -1,6 +1,6 @@
 using Weft.Llvm;
 
-namespace Weft.Metering;
+namespace Weft.Metering.Weaving;
 
 /// <summary>
 /// Makes what a program executes independent of how hard the optimiser tries, as far as charges can tell. Before:

@@ -1,6 +1,6 @@
 using Weft.Llvm;
 
-namespace Weft.Metering;
+namespace Weft.Metering.Weaving;
 
 /// <summary>
 /// The canonical unit: one per instruction of the front end's IR that stands for work. Free are instructions that only

@@ -1,6 +1,6 @@
 using Weft.Llvm;
 
-namespace Weft.Metering;
+namespace Weft.Metering.Weaving;
 
 /// <summary>
 /// What the front ends' own coverage puts between a program's instructions, which is not the program's work: rustc's

@@ -1,0 +1,128 @@
+using Weft.Core.Flow;
+using Weft.Llvm;
+
+namespace Weft.Metering.Weaving;
+
+/// <summary>
+/// Writes the pending charges of one function as values. A value is a base, which is known on all paths to where it is used, and a
+/// constant: an addition is made only where constants differ between paths that join, and then behind the join, so that a branch that
+/// the optimiser would make a conditional move stays one that it can.
+/// <code>
+/// entry:  mark 2                         entry:
+/// then:   mark 3                  ==>    then:
+/// join:                                  join:  %units = phi i64 [ 2, %entry ], [ 5, %then ]
+///         call void @g()                        call void @weft.metering.check(i64 %units)
+///                                               call void @g()
+/// loop:   mark 4                  ==>    loop:  %pending = phi i64 [ ..., %before ], [ %more, %loop ]
+///         br i1 %c, %loop, %out                 %more = add i64 %pending, 4
+/// </code>
+/// </summary>
+internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimits? limits, Probes probes, Builder builder, LlvmType unit)
+{
+    /// <summary>Base plus units; no base stands for 0.</summary>
+    private readonly record struct Sum(Value Base, ulong Units);
+
+    private readonly Sum[] atStart = new Sum[flow.Graph.Count], atEnd = new Sum[flow.Graph.Count];
+    private readonly Value[] endValues = new Value[flow.Graph.Count];
+    private readonly List<(int Block, Value Phi)> open = [];
+
+    public void Run()
+    {
+        builder.SetArtificialLocation(flow.Function);
+        var done = new bool[flow.Graph.Count];
+        foreach (var block in flow.Graph.Order)
+        {
+            atStart[block] = Begin(block, done);
+            atEnd[block] = Walk(block, atStart[block]);
+            done[block] = true;
+        }
+        foreach (var (block, phi) in open) Fill(block, phi, EndValue);
+        if (limits != null) foreach (var loop in limits.Counted) LookBefore(loop);
+    }
+
+    // Known only now: what is pending where the loop is entered.
+    private void LookBefore(LimitedLoop loop)
+    {
+        var pending = EndValue(loop.Before);
+        var before = flow.Graph.Blocks[loop.Before];
+        var counted = loop.Counted;
+        builder.Before(before.Terminator);
+        var first = counted.Variable.IncomingFrom(before);
+        var bound = counted.Comparison.AsValue.Operand(counted.BoundIsSecond ? 1 : 0);
+        var most = unit.Const(MostRounds);
+        var rounds = new LoopRounds(builder, unit).Until(first, bound, counted);
+        if (bound.Type.Kind != TypeKind.Integer || bound.Type.IntWidth > 32) rounds = builder.Select(builder.Compare(Predicate.UnsignedGreater, rounds, most), most, rounds);
+        builder.Call(probes.Due, builder.Add(pending, builder.Mul(rounds, unit.Const(loop.Units))));
+    }
+
+    // So that the product fits.
+    private const ulong MostRounds = 1ul << 40;
+
+    private Sum Begin(int block, bool[] done)
+    {
+        if (!plan.AtStart[block].Varies) return new(default, plan.AtStart[block].Units);
+        var before = flow.Graph.Predecessors[block].Where(p => plan.AtStart[p].Reached).ToList();
+        if (!before.TrueForAll(p => done[p]) || before.Exists(p => atEnd[p].Base != atEnd[before[0]].Base)) return new(Open(block), 0);
+        if (before.TrueForAll(p => atEnd[p] == atEnd[before[0]])) return atEnd[before[0]];
+        var constants = PhiIn(block);
+        Fill(block, constants, p => unit.Const(atEnd[p].Units));
+        if (atEnd[before[0]].Base is not { Exists: true } known) return new(constants, 0);
+        if (flow.Graph.Blocks[block].FirstInsertion is not { Exists: true } at) return new(Open(block), 0); // only a catchswitch
+        builder.Before(at);
+        return new(builder.Add(known, constants), 0);
+    }
+
+    private Sum Walk(int block, Sum sum)
+    {
+        var pending = plan.AtStart[block];
+        if (limits?.Headers.Contains(block) == true && flow.Graph.Blocks[block].FirstInsertion is { Exists: true } first)
+        {
+            builder.Before(first);
+            builder.Call(probes.Due, ValueOf(sum));
+        }
+        foreach (var step in flow.Steps[block])
+        {
+            if (step.Look == Look.None) sum = sum with { Units = sum.Units + step.Units };
+            else if (ChargePlan.IsFlush(step, pending))
+            {
+                builder.Before(step.At);
+                builder.Call(plan.Checks(step) ? probes.Check : probes.Charge, ValueOf(sum));
+                sum = default;
+            }
+            pending = plan.Behind(step, pending);
+        }
+        return sum;
+    }
+
+    private Value Open(int block)
+    {
+        var phi = PhiIn(block);
+        open.Add((block, phi));
+        return phi;
+    }
+
+    private Value PhiIn(int block)
+    {
+        builder.Before(flow.Graph.Blocks[block].First);
+        return builder.Phi(unit);
+    }
+
+    private void Fill(int block, Value phi, Func<int, Value> from)
+    {
+        foreach (var before in flow.Graph.Predecessors[block])
+        {
+            var value = plan.AtStart[before].Reached ? from(before) : unit.Const(0);
+            foreach (var successor in flow.Graph.Successors[before]) // a switch may come here more than once
+                if (successor == block) phi.AsInstruction.AddIncoming(value, flow.Graph.Blocks[before]);
+        }
+    }
+
+    private Value EndValue(int block)
+    {
+        if (endValues[block].Exists) return endValues[block];
+        builder.Before(flow.Graph.Blocks[block].Terminator);
+        return endValues[block] = ValueOf(atEnd[block]);
+    }
+
+    private Value ValueOf(Sum sum) => !sum.Base.Exists ? unit.Const(sum.Units) : sum.Units == 0 ? sum.Base : builder.Add(sum.Base, unit.Const(sum.Units));
+}

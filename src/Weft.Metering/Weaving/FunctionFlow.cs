@@ -1,0 +1,46 @@
+using Weft.Core.Flow;
+using Weft.Llvm;
+
+namespace Weft.Metering.Weaving;
+
+/// <summary>What matters of a block, in order.</summary>
+/// <param name="At">The mark, or what looks.</param>
+/// <param name="Units">Of a mark.</param>
+/// <param name="Look">Of what looks; none for marks.</param>
+internal readonly record struct Step(Instruction At, ulong Units, Look Look)
+{
+    public bool IsExit => At.Opcode is Opcode.Ret or Opcode.Resume or Opcode.CleanupRet;
+}
+
+/// <summary>A function's marks and observers, block by block.</summary>
+internal sealed class FunctionFlow
+{
+    public FunctionFlow(Function function, BranchWeights weights, WorkMarks marks, Observers observers)
+    {
+        Function = function;
+        Graph = new FlowGraph(function, weights);
+        Steps = new List<Step>[Graph.Count];
+        for (var i = 0; i < Graph.Count; i++) Steps[i] = Walk(Graph.Blocks[i], marks, observers);
+    }
+
+    public Function Function { get; }
+
+    public FlowGraph Graph { get; }
+
+    public List<Step>[] Steps { get; }
+
+    /// <summary>Whether nothing in the function looks, but for calls of itself.</summary>
+    public bool IsQuiet => Array.TrueForAll(Steps, block => block.TrueForAll(s => s.IsExit ? s.At.Opcode == Opcode.Ret : s.Look is Look.None or Look.Quiet || IsRecursion(s)));
+
+    private bool IsRecursion(Step step) => step.Look == Look.Woven && step.At.IsCall && step.At.CalledValue == Function.AsValue;
+
+    private static List<Step> Walk(BasicBlock block, WorkMarks marks, Observers observers)
+    {
+        var steps = new List<Step>();
+        foreach (var instruction in block.Instructions)
+            if (marks.Is(instruction)) steps.Add(new(instruction, WorkMarks.UnitsOf(instruction), Look.None));
+            else if (observers.Of(instruction) is var look and not Look.None) steps.Add(new(instruction, 0, look));
+            else if (instruction.Opcode is Opcode.Ret or Opcode.Resume or Opcode.CleanupRet) steps.Add(new(instruction, 0, Look.Woven));
+        return steps;
+    }
+}

@@ -1,0 +1,96 @@
+using Weft.Core.Flow;
+using Weft.Llvm;
+
+namespace Weft.Metering.Weaving;
+
+/// <summary>A loop that looks for the limit once, before it begins.</summary>
+/// <param name="Counted">How often it will go round.</param>
+/// <param name="Before">The block that it is entered from.</param>
+/// <param name="Units">The least that a round costs.</param>
+internal readonly record struct LimitedLoop(CountedLoop Counted, int Before, ulong Units);
+
+/// <summary>
+/// Which loops have to look for the limit themselves: those that can go round without passing a check. A loop that is known to go round
+/// so and so often looks once, before it begins, whether the least that it will do is more than is left; others look each time.
+/// </summary>
+internal sealed class LoopLimits
+{
+    /// <summary>Loops that do no more than this need not look: what is around them does.</summary>
+    private const ulong ShortLoop = 1 << 16;
+
+    private readonly FunctionFlow flow;
+    private readonly bool[] checks;
+
+    public LoopLimits(FunctionFlow flow, ChargePlan plan, Module module)
+    {
+        this.flow = flow;
+        checks = [.. Enumerable.Range(0, flow.Graph.Count).Select(plan.Checks)];
+        foreach (var loop in Enumerable.Reverse(new LoopForest(flow.Graph).All)) // inner ones first: they look for those around them
+            if (Array.Exists(loop.Headers, h => GoesRound(h, loop)))
+                Limit(loop, CountedLoop.Match(loop, flow.Graph, module));
+    }
+
+    /// <summary>Blocks in which a loop begins that looks each time round.</summary>
+    public HashSet<int> Headers { get; } = [];
+
+    /// <summary>Loops that look once.</summary>
+    public List<LimitedLoop> Counted { get; } = [];
+
+    private void Limit(Loop loop, CountedLoop? counted)
+    {
+        var units = LeastUnits(loop);
+        if (Array.TrueForAll(loop.Blocks, b => flow.Steps[b].TrueForAll(s => s.Units == 0))) return; // no work that could be limited
+        if (units == 0 || counted == null || !HasOneExit(loop, counted) || Before(loop) is not { } before)
+        {
+            Headers.UnionWith(loop.Headers);
+            foreach (var header in loop.Headers) checks[header] = true;
+        }
+        else if (counted.ConstantTrips is 0 or > ShortLoop)
+        {
+            Counted.Add(new(counted, before, units));
+            checks[before] = true;
+        }
+    }
+
+    private int? Before(Loop loop)
+    {
+        var outside = flow.Graph.Predecessors[loop.Header].Where(p => !loop.Contains(p)).ToList();
+        return outside is [var before] && flow.Graph.Successors[before].Length == 1 ? before : null;
+    }
+
+    private bool HasOneExit(Loop loop, CountedLoop counted) =>
+        Array.TrueForAll(loop.Blocks, b => b == counted.Latch || Array.TrueForAll(flow.Graph.Successors[b], loop.Contains));
+
+    /// <summary>Whether there is a way from a header round to it, inside the loop, that passes no check.</summary>
+    private bool GoesRound(int header, Loop loop)
+    {
+        if (checks[header]) return false;
+        var seen = new HashSet<int>();
+        var work = new Stack<int>();
+        work.Push(header);
+        while (work.TryPop(out var block))
+            foreach (var next in flow.Graph.Successors[block])
+            {
+                if (next == header) return true;
+                if (loop.Contains(next) && !checks[next] && seen.Add(next)) work.Push(next);
+            }
+        return false;
+    }
+
+    /// <summary>What a round costs at the least.</summary>
+    private ulong LeastUnits(Loop loop)
+    {
+        var least = new Dictionary<int, ulong>();
+        var round = ulong.MaxValue;
+        foreach (var header in loop.Headers) least[header] = 0;
+        foreach (var block in flow.Graph.Order)
+        {
+            if (!loop.Contains(block) || !least.TryGetValue(block, out var units)) continue;
+            foreach (var step in flow.Steps[block]) units += step.Units;
+            foreach (var next in flow.Graph.Successors[block])
+                if (Array.IndexOf(loop.Headers, next) >= 0) round = Math.Min(round, units);
+                else if (loop.Contains(next)) least[next] = Math.Min(units, least.GetValueOrDefault(next, ulong.MaxValue));
+        }
+        return round == ulong.MaxValue ? 1 : Math.Min(round, 1 << 20);
+    }
+}

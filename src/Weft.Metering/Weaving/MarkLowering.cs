@@ -1,0 +1,95 @@
+using Weft.Core.Flow;
+using Weft.Llvm;
+
+namespace Weft.Metering.Weaving;
+
+/// <summary>
+/// MIDDLE: charges gather in a local variable, which the optimiser makes a register or a constant, until somebody might look.
+/// <code>
+///                                         %pending = 0
+/// mark 2                                  %pending += 2
+/// br i1 %c, label %then, label %out       br i1 %c, label %then, label %out
+/// then:                                   then:
+/// mark 3                           ==>    %pending += 3
+///                                         call void @weft.metering.check(i64 %pending) ; %pending = 0
+/// call void @g()                          call void @g()
+/// br label %out                           br label %out
+/// out:                                    out:
+///                                         call void @weft.metering.charge(i64 %pending)
+/// ret void                                ret void
+/// </code>
+/// Guarantee: the sum of what is charged equals the sum of the marks on every path, and nothing is pending where
+/// <see cref="Observers"/> says that somebody looks.
+/// </summary>
+internal sealed class MarkLowering : IDisposable
+{
+    private readonly Module module;
+    private readonly WorkMarks marks;
+    private readonly Probes probes;
+    private readonly Observers observers;
+    private readonly Builder builder;
+    private readonly BranchWeights weights;
+    private readonly LlvmType unit;
+    private readonly bool looksInLoops;
+
+    private MarkLowering(Module module, Func<Function, bool> isWoven, bool looksInLoops)
+    {
+        this.module = module;
+        this.looksInLoops = looksInLoops;
+        marks = new(module);
+        probes = new(module);
+        observers = new(isWoven);
+        builder = new(module.Context);
+        weights = new(module.Context);
+        unit = module.Context.Int(64);
+    }
+
+    /// <param name="module">What FRONT has marked.</param>
+    /// <param name="isWoven">Whether a function of the module is one that has marks, if it does any work.</param>
+    /// <param name="looksInLoops">Whether loops and recursions have to look for the limit.</param>
+    public static void Run(Module module, Func<Function, bool> isWoven, bool looksInLoops)
+    {
+        using var lowering = new MarkLowering(module, isWoven, looksInLoops);
+        var functions = CallOrder.CalleesFirst([.. module.Functions.Where(f => !f.IsDeclaration)]); // woven ones are inlined in others, too
+        var done = new HashSet<nint>();
+        foreach (var function in functions)
+        {
+            lowering.Lower(function, done);
+            done.Add(function.Handle);
+        }
+        lowering.marks.Delete();
+        lowering.probes.Seal();
+    }
+
+    public void Dispose() => builder.Dispose();
+
+    private void Lower(Function function, HashSet<nint> done)
+    {
+        var flow = new FunctionFlow(function, weights, marks, observers);
+        if (flow.IsQuiet && observers.IsKnown(function))
+        {
+            observers.SetQuiet(function);
+            flow = new FunctionFlow(function, weights, marks, observers); // calls of itself are quiet, too
+        }
+        if (!Array.Exists(flow.Steps, s => s.Exists(x => x.Units > 0))) return;
+        var looksAlways = Closes(flow, done) || !function.IsOnlyCalled;
+        var plan = new ChargePlan(flow, looksAlways);
+        new ChargeWeaver(flow, plan, looksInLoops ? new LoopLimits(flow, plan, module) : null, probes, builder, unit).Run();
+        foreach (var step in flow.Steps.SelectMany(s => s).Where(s => s.Units > 0)) Remove(step.At);
+    }
+
+    /// <summary>Whether the function calls one that is not lowered yet: then it may be called again before it returns.</summary>
+    private bool Closes(FunctionFlow flow, HashSet<nint> done) =>
+        Array.Exists(flow.Steps, s => s.Exists(x => x.At.IsCall && x.Look is Look.Woven or Look.Quiet && x.At.CalledValue.IsFunction && observers.IsKnown(x.At.CalledValue.AsFunction) && !done.Contains(x.At.CalledValue.Handle)));
+
+    private void Remove(Instruction mark)
+    {
+        if (marks.RecordOf(mark) is { } record)
+        {
+            builder.Before(mark);
+            builder.SetLocation(mark.DebugLocation);
+            builder.Call(probes.Attribute, record, unit.Const(WorkMarks.UnitsOf(mark)));
+        }
+        mark.Erase();
+    }
+}

@@ -1,0 +1,74 @@
+using Weft.Llvm;
+
+namespace Weft.Metering.Weaving;
+
+/// <summary>
+/// FRONT: says what each block costs, before anything is optimised.
+/// <code>
+/// then:                           then:
+///                          ==>      mark 3
+///   %x = add i32 %n, 1              %x = add i32 %n, 1
+///   call void @g(i32 %x)            call void @g(i32 %x)
+///   br i1 %c, ...                   br i1 %c, ...
+/// </code>
+/// </summary>
+internal sealed class Marker(Module module, Records? records)
+{
+    private readonly CanonicalCost cost = new(module);
+
+    public void Mark(IReadOnlyList<Function> functions, Builder builder, WorkMarks marks) =>
+        ForEach(functions, builder, (units, record) => marks.Add(builder, units, record));
+
+    /// <summary>The reference: each block charges memory, and looks.</summary>
+    public void Charge(IReadOnlyList<Function> functions, Builder builder, Probes probes)
+    {
+        var unit = module.Context.Int(64);
+        ForEach(functions, builder, (units, record) =>
+        {
+            if (record is { } known) builder.Call(probes.Attribute, known, unit.Const(units));
+            builder.Call(probes.Check, unit.Const(units));
+        });
+        probes.Seal();
+    }
+
+    private void ForEach(IReadOnlyList<Function> functions, Builder builder, Action<ulong, Value?> insert)
+    {
+        foreach (var function in functions)
+        {
+            var sites = Match(function);
+            if (sites.Count == 0) continue;
+            var record = records?.For(function);
+            builder.SetArtificialLocation(function);
+            foreach (var (before, units) in sites)
+            {
+                builder.Before(before);
+                insert(units, record);
+            }
+        }
+    }
+
+    private List<(Instruction Before, ulong Units)> Match(Function function)
+    {
+        var sites = new List<(Instruction, ulong)>();
+        var entry = function.Entry;
+        foreach (var block in function.Blocks)
+        {
+            var before = block == entry ? AfterAllocas(block) : block.FirstInsertion;
+            if (!before.Exists) continue; // only a catchswitch: nothing may stand beside it, and it costs nothing
+            if (cost.Of(block) is var units and > 0) sites.Add((before, units));
+        }
+        return sites;
+    }
+
+    // What a charge becomes may bring a branch: an alloca behind it would no longer be a fixed slot of the frame.
+    private static Instruction AfterAllocas(BasicBlock entry)
+    {
+        var first = entry.First;
+        foreach (var instruction in entry.Instructions)
+        {
+            if (instruction.Opcode == Opcode.Alloca) first = instruction.Next;
+            if (instruction.IsCall && !(instruction.CalledValue is { IsFunction: true } callee && callee.AsFunction.IsIntrinsic)) break;
+        }
+        return first;
+    }
+}

@@ -1,0 +1,61 @@
+using Weft.Llvm;
+
+namespace Weft.Metering.Weaving;
+
+/// <summary>What an instruction means for charges that are pending when control comes to it.</summary>
+internal enum Look
+{
+    /// <summary>Nobody looks.</summary>
+    None,
+
+    /// <summary>A woven function that nothing looks in: charges may stay pending, if that costs nothing.</summary>
+    Quiet,
+
+    /// <summary>Woven code may look, and checks before it lets anybody else.</summary>
+    Woven,
+
+    /// <summary>Somebody outside may look, or the world may be told something: the limit has to be checked.</summary>
+    Outside,
+}
+
+/// <summary>
+/// Where charges must be in memory. Before whatever may not come back, may fork, may ask for the count, or does what others can
+/// see; before the functions of this module that do so; and where a thread may wait for another.
+/// </summary>
+internal sealed class Observers(Func<Function, bool> isWoven)
+{
+    private readonly HashSet<uint> leaving = [.. new[] { "llvm.coro.suspend", "llvm.coro.end", "llvm.trap", "llvm.debugtrap", "llvm.ubsantrap", "llvm.eh.sjlj.longjmp" }
+        .Select(name => Function.LookupIntrinsic(System.Text.Encoding.ASCII.GetBytes(name))).Where(id => id != 0)];
+
+    private readonly Dictionary<nint, bool> callees = [];
+    private readonly HashSet<nint> quiet = [];
+
+    /// <summary>Says that nothing looks in a function.</summary>
+    public void SetQuiet(Function function) => quiet.Add(function.Handle);
+
+    public Look Of(Instruction instruction)
+    {
+        if (instruction.IsSynchronising) return Look.Woven;
+        if (!instruction.IsCall) return Look.None;
+        var callee = instruction.CalledValue;
+        if (callee.IsInlineAsm) return callee.IsSilentAsm ? Look.None : Look.Outside;
+        if (!callee.IsFunction) return Look.Outside;
+        return OfCall(callee.AsFunction);
+    }
+
+    private Look OfCall(Function callee)
+    {
+        if (callee.IsIntrinsic) return leaving.Contains(callee.IntrinsicId) ? Look.Outside : Look.None;
+        if (quiet.Contains(callee.Handle)) return Look.Quiet;
+        if (callee.AsValue.NameBytes.StartsWith("weft."u8)) return Look.Woven; // what another instrument has put there
+        return IsKnown(callee) ? Look.Woven : Look.Outside;
+    }
+
+    /// <summary>Whether the function that is called is the woven one of this module, and no other.</summary>
+    public bool IsKnown(Function callee)
+    {
+        if (callees.TryGetValue(callee.Handle, out var known)) return known;
+        var isOwn = !callee.IsDeclaration && callee.Linkage is Linkage.External or Linkage.Internal or Linkage.Private or Linkage.LinkOnceOdr or Linkage.WeakOdr && isWoven(callee);
+        return callees[callee.Handle] = isOwn;
+    }
+}
