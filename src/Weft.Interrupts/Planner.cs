@@ -100,7 +100,10 @@ internal sealed class Planner(Module module, FlowGraph graph, FunctionFacts fact
 
     private bool CanBePrepaid(Loop loop) => loopFacts[loop] is { Folded: < 0, Counted: { } counted } && Surroundings.CanBePrepaid(loop, counted, graph);
 
-    private int Copies(Loop loop) => facts.IsSmall ? 1 : Unroller.Copies(loop, graph);
+    // Instructions of a loop that is written out several times.
+    private const int MostUnrolled = 8;
+
+    private int Copies(Loop loop) => facts.IsSmall ? 1 : Unroller.Copies(loop, graph, MostUnrolled, _ => false);
 
     private bool CanBeRegion(Loop loop) =>
         settings.KeepInRegisters && !facts.IsSmall && !facts.ReturnsTwice && loop.IsReducible && !facts.Cold[loop.Header] && !facts.Unprobed[loop.Header]

@@ -71,7 +71,7 @@ public sealed class MeteringInstrument : IInstrument
 
     private static void Lower(Module module, WeaveContext context)
     {
-        if (WorkMarks.AreIn(module)) MarkLowering.Run(module, IsCharged(module), context.Option(Limits) == On);
+        if (WorkMarks.AreIn(module)) MarkLowering.Run(module, IsCharged(module), context.Option(Limits) == On, context.Optimised);
     }
 
     private static Func<Function, bool> IsCharged(Module module)

@@ -1,3 +1,5 @@
+using Weft.Llvm;
+
 namespace Weft.Metering.Weaving;
 
 /// <summary>What is pending at a point: nothing, a constant, or what differs from path to path.</summary>
@@ -27,6 +29,7 @@ internal sealed class ChargePlan
 {
     private readonly FunctionFlow flow;
     private readonly bool looksAlways;
+    private readonly HashSet<Instruction> upgraded = [];
 
     /// <param name="flow">The function.</param>
     /// <param name="looksAlways">Whether each charge has to look, as nobody else does for this function.</param>
@@ -51,7 +54,35 @@ internal sealed class ChargePlan
     };
 
     /// <summary>Whether the limit is looked at then.</summary>
-    public bool Checks(Step step) => looksAlways || step.Look == Look.Outside;
+    public bool Checks(Step step) => step.Look == Look.Outside || looksAlways && step.Look != Look.Quiet || upgraded.Contains(step.At);
+
+    /// <summary>Lets a block look at the limit where it charges without, if it does. Returns whether it does.</summary>
+    public bool Upgrade(int block)
+    {
+        var pending = AtStart[block];
+        foreach (var step in flow.Steps[block])
+        {
+            if (IsFlush(step, pending)) return upgraded.Add(step.At);
+            pending = Behind(step, pending);
+        }
+        return false;
+    }
+
+    /// <summary>Whether the function never returns without a look at the limit.</summary>
+    public bool ChecksAtReturn
+    {
+        get
+        {
+            for (var block = 0; block < AtStart.Length; block++)
+            {
+                if (!AtStart[block].Reached || flow.Steps[block] is not [.., { IsExit: true } exit]) continue;
+                var pending = AtStart[block];
+                foreach (var step in flow.Steps[block].SkipLast(1)) pending = Behind(step, pending);
+                if (!IsFlush(exit, pending) || !Checks(exit)) return false;
+            }
+            return true;
+        }
+    }
 
     /// <summary>What is pending behind a step.</summary>
     public Pending Behind(Step step, Pending pending)
@@ -61,13 +92,13 @@ internal sealed class ChargePlan
         return IsFlush(step, pending) ? new(true, false, 0, unseen) : pending with { Unseen = unseen };
     }
 
-    /// <summary>Whether a block looks at the limit whenever control comes to it.</summary>
-    public bool Checks(int block)
+    /// <summary>Whether a block looks at the limit whenever control comes to it, or calls a function that does.</summary>
+    public bool Checks(int block, Observers observers)
     {
         var pending = AtStart[block];
         foreach (var step in flow.Steps[block])
         {
-            if (IsFlush(step, pending) && Checks(step)) return true;
+            if (IsFlush(step, pending) && Checks(step) || observers.Checks(step.At)) return true;
             pending = Behind(step, pending);
         }
         return false;

@@ -21,17 +21,23 @@ internal sealed class LoopLimits
     private readonly FunctionFlow flow;
     private readonly bool[] checks;
 
-    public LoopLimits(FunctionFlow flow, ChargePlan plan, Module module)
+    public LoopLimits(FunctionFlow flow, ChargePlan plan, Observers observers, Module module)
     {
         this.flow = flow;
-        checks = [.. Enumerable.Range(0, flow.Graph.Count).Select(plan.Checks)];
-        foreach (var loop in Enumerable.Reverse(new LoopForest(flow.Graph).All)) // inner ones first: they look for those around them
-            if (Array.Exists(loop.Headers, h => GoesRound(h, loop)))
+        checks = [.. Enumerable.Range(0, flow.Graph.Count).Select(b => plan.Checks(b, observers))];
+        Forest = new LoopForest(flow.Graph);
+        foreach (var loop in Enumerable.Reverse(Forest.All)) // inner ones first: they look for those around them
+            if (GoesRound(loop) && !Array.Exists(loop.Blocks, b => Upgrade(b, loop, plan)))
                 Limit(loop, CountedLoop.Match(loop, flow.Graph, module));
     }
 
+    public LoopForest Forest { get; }
+
     /// <summary>Blocks in which a loop begins that looks each time round.</summary>
     public HashSet<int> Headers { get; } = [];
+
+    /// <summary>The loops of those blocks.</summary>
+    public List<Loop> Uncounted { get; } = [];
 
     /// <summary>Loops that look once.</summary>
     public List<LimitedLoop> Counted { get; } = [];
@@ -43,6 +49,7 @@ internal sealed class LoopLimits
         if (units == 0 || counted == null || !HasOneExit(loop, counted) || Before(loop) is not { } before)
         {
             Headers.UnionWith(loop.Headers);
+            Uncounted.Add(loop);
             foreach (var header in loop.Headers) checks[header] = true;
         }
         else if (counted.ConstantTrips is 0 or > ShortLoop)
@@ -51,6 +58,16 @@ internal sealed class LoopLimits
             checks[before] = true;
         }
     }
+
+    /// <summary>Whether a block can look for the whole loop where it charges.</summary>
+    private bool Upgrade(int block, Loop loop, ChargePlan plan)
+    {
+        if (checks[block]) return false;
+        checks[block] = true;
+        return checks[block] = !GoesRound(loop) && plan.Upgrade(block);
+    }
+
+    private bool GoesRound(Loop loop) => Array.Exists(loop.Headers, h => GoesRound(h, loop));
 
     private int? Before(Loop loop)
     {

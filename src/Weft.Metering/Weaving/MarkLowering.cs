@@ -30,12 +30,13 @@ internal sealed class MarkLowering : IDisposable
     private readonly Builder builder;
     private readonly BranchWeights weights;
     private readonly LlvmType unit;
-    private readonly bool looksInLoops;
+    private readonly bool looksInLoops, unrolls;
 
-    private MarkLowering(Module module, Func<Function, bool> isWoven, bool looksInLoops)
+    private MarkLowering(Module module, Func<Function, bool> isWoven, bool looksInLoops, bool unrolls)
     {
         this.module = module;
         this.looksInLoops = looksInLoops;
+        this.unrolls = unrolls;
         marks = new(module);
         probes = new(module);
         observers = new(isWoven);
@@ -47,9 +48,10 @@ internal sealed class MarkLowering : IDisposable
     /// <param name="module">What FRONT has marked.</param>
     /// <param name="isWoven">Whether a function of the module is one that has marks, if it does any work.</param>
     /// <param name="looksInLoops">Whether loops and recursions have to look for the limit.</param>
-    public static void Run(Module module, Func<Function, bool> isWoven, bool looksInLoops)
+    /// <param name="unrolls">Whether tiny loops may be written out.</param>
+    public static void Run(Module module, Func<Function, bool> isWoven, bool looksInLoops, bool unrolls)
     {
-        using var lowering = new MarkLowering(module, isWoven, looksInLoops);
+        using var lowering = new MarkLowering(module, isWoven, looksInLoops, unrolls);
         var functions = CallOrder.CalleesFirst([.. module.Functions.Where(f => !f.IsDeclaration)]); // woven ones are inlined in others, too
         var done = new HashSet<nint>();
         foreach (var function in functions)
@@ -74,9 +76,33 @@ internal sealed class MarkLowering : IDisposable
         if (!Array.Exists(flow.Steps, s => s.Exists(x => x.Units > 0))) return;
         var looksAlways = Closes(flow, done) || !function.IsOnlyCalled;
         var plan = new ChargePlan(flow, looksAlways);
-        new ChargeWeaver(flow, plan, looksInLoops ? new LoopLimits(flow, plan, module) : null, probes, builder, unit).Run();
+        if (plan.ChecksAtReturn && observers.IsKnown(function)) observers.SetChecking(function);
+        var limits = new LoopLimits(flow, plan, observers, module);
+        if (unrolls && Unroll(flow, limits))
+        {
+            flow = new FunctionFlow(function, weights, marks, observers);
+            plan = new ChargePlan(flow, looksAlways);
+            limits = new LoopLimits(flow, plan, observers, module);
+        }
+        new ChargeWeaver(flow, plan, looksInLoops ? limits : null, probes, builder, unit).Run();
         foreach (var step in flow.Steps.SelectMany(s => s).Where(s => s.Units > 0)) Remove(step.At);
     }
+
+    /// <summary>Tiny loops that look each time round, or add to what is pending, do so once in several rounds.</summary>
+    private bool Unroll(FunctionFlow flow, LoopLimits limits)
+    {
+        var function = flow.Function;
+        if (function.HasAttribute("optsize"u8) || function.HasAttribute("minsize"u8)) return false;
+        var tiny = limits.Uncounted.Select(l => (Loop: l, Copies: Unroller.Copies(l, flow.Graph, MostUnrolled, marks.Is))).Where(t => t.Copies > 1).ToList();
+        if (tiny.Count == 0) return false;
+        var membership = new LoopMembership(flow.Graph, limits.Forest);
+        var unroller = new Unroller(new BlockCopier(module.Context, builder), new FlowEditor(module.Context, builder), membership);
+        foreach (var (loop, copies) in tiny) unroller.Unroll(loop, flow.Graph, copies, function);
+        return true;
+    }
+
+    // Instructions of a loop that is written out several times.
+    private const int MostUnrolled = 12;
 
     /// <summary>Whether the function calls one that is not lowered yet: then it may be called again before it returns.</summary>
     private bool Closes(FunctionFlow flow, HashSet<nint> done) =>

@@ -53,11 +53,27 @@ internal sealed class Marker(Module module, Records? records)
         var entry = function.Entry;
         foreach (var block in function.Blocks)
         {
+            if (block != entry && IsReturn(block)) continue; // the blocks before have paid
             var before = block == entry ? AfterAllocas(block) : block.FirstInsertion;
             if (!before.Exists) continue; // only a catchswitch: nothing may stand beside it, and it costs nothing
-            if (cost.Of(block) is var units and > 0) sites.Add((before, units));
+            if (cost.Of(block) + CostOfReturn(block) is var units and > 0) sites.Add((before, units));
         }
         return sites;
+    }
+
+    private ulong CostOfReturn(BasicBlock block) =>
+        block.Terminator is { Opcode: Opcode.Br, SuccessorCount: 1 } jump && jump.Successor(0) is var next && next != block && IsReturn(next) ? cost.Of(next) : 0;
+
+    /// <summary>
+    /// A block that nothing but returns from the function, and that every block before jumps to: charged there, so that a call right
+    /// before it can still become a jump.
+    /// </summary>
+    private bool IsReturn(BasicBlock block)
+    {
+        if (block.Terminator.Opcode != Opcode.Ret) return false;
+        foreach (var instruction in block.Instructions)
+            if (instruction.IsCall || instruction.IsSynchronising) return false;
+        return block.Predecessors is { Count: > 0 } before && before.TrueForAll(b => b.Terminator is { Opcode: Opcode.Br, SuccessorCount: 1 });
     }
 
     // What a charge becomes may bring a branch: an alloca behind it would no longer be a fixed slot of the frame.

@@ -28,10 +28,16 @@ internal sealed class Observers(Func<Function, bool> isWoven)
         .Select(name => Function.LookupIntrinsic(System.Text.Encoding.ASCII.GetBytes(name))).Where(id => id != 0)];
 
     private readonly Dictionary<nint, bool> callees = [];
-    private readonly HashSet<nint> quiet = [];
+    private readonly HashSet<nint> quiet = [], checking = [];
 
     /// <summary>Says that nothing looks in a function.</summary>
     public void SetQuiet(Function function) => quiet.Add(function.Handle);
+
+    /// <summary>Says that a function never returns without a look at the limit.</summary>
+    public void SetChecking(Function function) => checking.Add(function.Handle);
+
+    /// <summary>Whether an instruction calls such a function.</summary>
+    public bool Checks(Instruction instruction) => instruction.IsCall && checking.Contains(instruction.CalledValue.Handle);
 
     public Look Of(Instruction instruction)
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using Weft.Llvm;
 
 namespace Weft.Metering.Weaving;
@@ -55,7 +56,7 @@ internal sealed class Probes
     /// <summary>Gives them their bodies and inlines them.</summary>
     public static void Expand(Module module)
     {
-        using (var source = module.Context.ParseAssembly(Source))
+        using (var source = module.Context.ParseAssembly(SourceFor(module)))
         {
             source.Triple = module.Triple;
             source.DataLayout = module.DataLayout;
@@ -71,6 +72,10 @@ internal sealed class Probes
         module.RunPasses("always-inline", machine: null, default);
     }
 
+
+    // Code that can only go into an executable, where the runtime is, knows where its thread-locals are.
+    private static byte[] SourceFor(Module module) =>
+        module.HasFlag("PIC Level") && !module.HasFlag("PIE Level") ? Source : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Source).Replace("initialexec", "localexec", StringComparison.Ordinal));
 
     private static readonly string[] Names = [ChargeName, CheckName, DueName, AttributeName];
 

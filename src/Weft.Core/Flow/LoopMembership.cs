@@ -1,10 +1,9 @@
-using Weft.Core.Flow;
 using Weft.Llvm;
 
-namespace Weft.Interrupts;
+namespace Weft.Core.Flow;
 
 /// <summary>The innermost loop around each block, kept up to date while blocks are added.</summary>
-internal sealed class LoopMembership
+public sealed class LoopMembership
 {
     private readonly Dictionary<nint, Loop?> loops = [];
 

@@ -1,10 +1,9 @@
-using Weft.Core.Flow;
 using Weft.Llvm;
 
-namespace Weft.Interrupts;
+namespace Weft.Core.Flow;
 
 /// <summary>
-/// Writes the body of a tiny loop out several times, each copy with its own ways out, so that a probe at the end of the
+/// Writes the body of a tiny loop out several times, each copy with its own ways out, so that what stands at the end of the
 /// last copy is passed once in that many rounds, and not at all by a loop that ends before.
 /// <code>
 /// header:  %v = phi [%a, outside], [%b, %latch]      header:   %v = phi [%a, outside], [%b2, %latch2]
@@ -15,12 +14,16 @@ namespace Weft.Interrupts;
 /// </code>
 /// Values of the loop that are used behind it go through a stack slot, which mem2reg takes away.
 /// </summary>
-internal sealed class Unroller(BlockCopier copier, FlowEditor editor, LoopMembership membership)
+public sealed class Unroller(BlockCopier copier, FlowEditor editor, LoopMembership membership)
 {
-    private const int MostInstructions = 8, InstructionsInAll = 24, MostCopies = 4;
+    private const int MostCopies = 4;
 
     /// <summary>How many copies of its body a loop is worth; 1: it stays as it is.</summary>
-    public static int Copies(Loop loop, FlowGraph graph)
+    /// <param name="loop">The loop.</param>
+    /// <param name="graph">Its function's.</param>
+    /// <param name="mostInstructions">Beyond which it stays as it is.</param>
+    /// <param name="isFree">Instructions that do not count.</param>
+    public static int Copies(Loop loop, FlowGraph graph, int mostInstructions, Func<Instruction, bool> isFree)
     {
         if (!loop.IsReducible || loop.Children.Count > 0 || graph.Predecessors[loop.Header].Count(loop.Contains) != 1) return 1;
         var size = 0;
@@ -29,9 +32,9 @@ internal sealed class Unroller(BlockCopier copier, FlowEditor editor, LoopMember
             if (graph.Blocks[block].Terminator.Opcode is not (Opcode.Br or Opcode.Switch)) return 1;
             foreach (var instruction in graph.Blocks[block].Instructions)
                 if (!CanBeCopied(instruction)) return 1;
-                else if (instruction.Opcode != Opcode.Phi) size++;
+                else if (instruction.Opcode != Opcode.Phi && !isFree(instruction)) size++;
         }
-        return size > MostInstructions ? 1 : Math.Clamp(InstructionsInAll / size, 1, MostCopies);
+        return size > mostInstructions ? 1 : Math.Clamp(3 * mostInstructions / size, 1, MostCopies);
     }
 
     /// <summary>Unrolls, and returns the branch back to the header.</summary>
