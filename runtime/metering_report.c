@@ -15,7 +15,7 @@ static uint64_t load(const uint64_t *cell)
     return __atomic_load_n(cell, __ATOMIC_RELAXED); // its thread may be adding to it: an old value will do
 }
 
-/// Units that functions have of all, and of a running thread's: what it has counted by function may be ahead of its count.
+/// What functions have done. A running thread may be ahead of its count there; at a limit the count stays what it is.
 static void show_cells(void)
 {
     for (uint64_t i = 0; i < process->used_cells; i++)
@@ -27,7 +27,7 @@ static void show_cells(void)
             process->shown[i] += units;
             sum += units;
         }
-        if (map->thread && map->thread->running && map->thread->shown < sum)
+        if (!process->stopped_scope && map->thread && map->thread->running && map->thread->shown < sum)
             map->thread->shown = sum;
     }
 }

@@ -97,7 +97,7 @@ internal static class DemoCommand
             Console.Out.Write($"  {row.Language,-8}{row.Level,-6}{row.Units,16:N0}{row.PlainSeconds * 1000,8:F1} ms{row.Seconds * 1000,8:F1} ms{row.Ratio,7:F2}x\n");
         var same = rows.GroupBy(r => r.Language).All(g => g.Select(r => r.Units).Distinct().Count() == 1);
         var verdict = same ? "The units do not depend on the level of optimisation." : "The units differ between levels: they should not.";
-        Console.Out.Write($"\n{verdict}\nTo see where they were spent: weft metering report {Terminal.ShellQuote(rows[0].ReportFile)}\n");
+        Console.Out.Write($"\n{verdict}\nTo see them again: weft metering report {Terminal.ShellQuote(rows[0].ReportFile)}\n");
         interrupts?.Print(Console.Out);
         tracing?.Print(Console.Out);
         coverage?.Print(Console.Out);

@@ -39,8 +39,11 @@ internal sealed class FunctionFlow
         var steps = new List<Step>();
         foreach (var instruction in block.Instructions)
             if (marks.Is(instruction)) steps.Add(new(instruction, WorkMarks.UnitsOf(instruction), Look.None));
-            else if (observers.Of(instruction) is var look and not Look.None) steps.Add(new(instruction, 0, look));
+            else if (observers.Of(instruction) is var look and not Look.None) steps.Add(new(instruction, 0, look == Look.Quiet && IsTail(instruction) ? Look.Woven : look));
             else if (instruction.Opcode is Opcode.Ret or Opcode.Resume or Opcode.CleanupRet) steps.Add(new(instruction, 0, Look.Woven));
         return steps;
     }
+
+    // Nothing may be pending behind a call that can become a jump.
+    private static bool IsTail(Instruction call) => call.MayBeTail && call.Next.Opcode == Opcode.Ret;
 }

@@ -68,11 +68,8 @@ internal sealed class MarkLowering : IDisposable
     private void Lower(Function function, HashSet<nint> done)
     {
         var flow = new FunctionFlow(function, weights, marks, observers);
-        if (flow.IsQuiet && observers.IsKnown(function))
-        {
-            observers.SetQuiet(function);
-            flow = new FunctionFlow(function, weights, marks, observers); // calls of itself are quiet, too
-        }
+        // Calls of itself stay what they were: a recursion that charges only on its way back would never find its limit.
+        if (flow.IsQuiet && observers.IsKnown(function)) observers.SetQuiet(function);
         if (!Array.Exists(flow.Steps, s => s.Exists(x => x.Units > 0))) return;
         var looksAlways = Closes(flow, done) || !function.IsOnlyCalled;
         var plan = new ChargePlan(flow, looksAlways);
