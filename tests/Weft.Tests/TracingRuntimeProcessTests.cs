@@ -141,7 +141,8 @@ public sealed class TracingRuntimeProcessTests : TracedPrograms
         var counts = Counts(Trace);
         Assert.InRange(counts["leaf"], 3 * 8184 / 2 - 100, 4 * 8184 / 2);
         var tree = Tree(Trace);
-        Assert.StartsWith("?main{ ?call{ leaf leaf", tree, StringComparison.Ordinal);
+        // A thread that was away for long writes the time anew: then the oldest block may begin in the middle of a leaf.
+        Assert.Matches("^[?]main\\{ [?]call\\{ ([?]leaf )?leaf leaf", tree);
         Assert.EndsWith("leaf leaf } say }", tree, StringComparison.Ordinal);
     }
 
