@@ -14,6 +14,7 @@
 #define __WEFT_INTERRUPTS__ 1
 
 #include "interrupts_abi.h"
+#include "preserve_most.h"
 #include "support.h"
 
 #include <errno.h>
@@ -86,42 +87,7 @@ __asm__(WEFT_SHARED("__weft_interrupts_process_v1")
 /// @param from where the probe's call returns to
 HIDDEN void weft_interrupts_look(void *from);
 
-#define ENTRY(body)                                                                                                              \
-    __asm__(".section .text.__weft_interrupts_expired, \"axG\", %progbits, __weft_interrupts_expired, comdat\n"                  \
-            ".weak __weft_interrupts_expired\n.hidden __weft_interrupts_expired\n.type __weft_interrupts_expired, %function\n"   \
-            ".balign 16\n__weft_interrupts_expired:\n.cfi_startproc\n" body                                                      \
-            ".cfi_endproc\n.size __weft_interrupts_expired, . - __weft_interrupts_expired\n.text\n")
-
-#if defined(__x86_64__)
-#define PUSH(reg, at) "push %" reg "\n.cfi_adjust_cfa_offset 8\n.cfi_offset " reg ", " at "\n"
-#define POP(reg) "pop %" reg "\n.cfi_adjust_cfa_offset -8\n.cfi_restore " reg "\n"
-ENTRY("endbr64\n"
-      PUSH("rax", "-16") PUSH("rcx", "-24") PUSH("rdx", "-32") PUSH("rsi", "-40")
-      PUSH("rdi", "-48") PUSH("r8", "-56") PUSH("r9", "-64") PUSH("r10", "-72")
-      "sub $8, %rsp\n.cfi_adjust_cfa_offset 8\n"
-      "mov 72(%rsp), %rdi\n"
-      "call weft_interrupts_look\n"
-      "add $8, %rsp\n.cfi_adjust_cfa_offset -8\n"
-      POP("r10") POP("r9") POP("r8") POP("rdi") POP("rsi") POP("rdx") POP("rcx") POP("rax")
-      "ret\n");
-#elif defined(__aarch64__)
-ENTRY("stp x29, x30, [sp, #-80]!\n.cfi_def_cfa_offset 80\n.cfi_offset x29, -80\n.cfi_offset x30, -72\n"
-      "mov x29, sp\n"
-      "stp x9, x10, [sp, #16]\n.cfi_offset x9, -64\n.cfi_offset x10, -56\n"
-      "stp x11, x12, [sp, #32]\n.cfi_offset x11, -48\n.cfi_offset x12, -40\n"
-      "stp x13, x14, [sp, #48]\n.cfi_offset x13, -32\n.cfi_offset x14, -24\n"
-      "str x15, [sp, #64]\n.cfi_offset x15, -16\n"
-      "mov x0, x30\n"
-      "bl weft_interrupts_look\n"
-      "ldp x9, x10, [sp, #16]\n"
-      "ldp x11, x12, [sp, #32]\n"
-      "ldp x13, x14, [sp, #48]\n"
-      "ldr x15, [sp, #64]\n"
-      "ldp x29, x30, [sp], #80\n.cfi_def_cfa_offset 0\n.cfi_restore x29\n.cfi_restore x30\n"
-      "ret\n");
-#else
-#error "interrupts need x86_64 or aarch64"
-#endif
+WEFT_PRESERVING_ENTRY("__weft_interrupts_expired", WEFT_RETURN_ADDRESS, "weft_interrupts_look");
 
 // ---- Clocks ----
 

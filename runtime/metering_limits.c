@@ -7,6 +7,7 @@
 // the callback runs, nor if the callback does not come back, so that the count is the same wherever the code looked.
 
 #include "metering_internal.h"
+#include "preserve_most.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,40 +21,7 @@
 
 __attribute__((visibility("hidden"))) void weft_metering_look(uint64_t pending);
 
-#define ENTRY(body)                                                                                                              \
-    __asm__(".section .text.__weft_metering_spent, \"axG\", %progbits, __weft_metering_spent, comdat\n"                          \
-            ".weak __weft_metering_spent\n.hidden __weft_metering_spent\n.type __weft_metering_spent, %function\n"               \
-            ".balign 16\n__weft_metering_spent:\n.cfi_startproc\n" body                                                          \
-            ".cfi_endproc\n.size __weft_metering_spent, . - __weft_metering_spent\n.text\n")
-
-#if defined(__x86_64__)
-#define PUSH(reg, at) "push %" reg "\n.cfi_adjust_cfa_offset 8\n.cfi_offset " reg ", " at "\n"
-#define POP(reg) "pop %" reg "\n.cfi_adjust_cfa_offset -8\n.cfi_restore " reg "\n"
-ENTRY("endbr64\n"
-      PUSH("rax", "-16") PUSH("rcx", "-24") PUSH("rdx", "-32") PUSH("rsi", "-40")
-      PUSH("rdi", "-48") PUSH("r8", "-56") PUSH("r9", "-64") PUSH("r10", "-72")
-      "sub $8, %rsp\n.cfi_adjust_cfa_offset 8\n"
-      "call weft_metering_look\n"
-      "add $8, %rsp\n.cfi_adjust_cfa_offset -8\n"
-      POP("r10") POP("r9") POP("r8") POP("rdi") POP("rsi") POP("rdx") POP("rcx") POP("rax")
-      "ret\n");
-#elif defined(__aarch64__)
-ENTRY("stp x29, x30, [sp, #-80]!\n.cfi_def_cfa_offset 80\n.cfi_offset x29, -80\n.cfi_offset x30, -72\n"
-      "mov x29, sp\n"
-      "stp x9, x10, [sp, #16]\n.cfi_offset x9, -64\n.cfi_offset x10, -56\n"
-      "stp x11, x12, [sp, #32]\n.cfi_offset x11, -48\n.cfi_offset x12, -40\n"
-      "stp x13, x14, [sp, #48]\n.cfi_offset x13, -32\n.cfi_offset x14, -24\n"
-      "str x15, [sp, #64]\n.cfi_offset x15, -16\n"
-      "bl weft_metering_look\n"
-      "ldp x9, x10, [sp, #16]\n"
-      "ldp x11, x12, [sp, #32]\n"
-      "ldp x13, x14, [sp, #48]\n"
-      "ldr x15, [sp, #64]\n"
-      "ldp x29, x30, [sp], #80\n.cfi_def_cfa_offset 0\n.cfi_restore x29\n.cfi_restore x30\n"
-      "ret\n");
-#else
-#error "metering needs x86_64 or aarch64"
-#endif
+WEFT_PRESERVING_ENTRY("__weft_metering_spent", WEFT_AS_THEY_ARE, "weft_metering_look");
 
 // ---- Numbers ----
 

@@ -4,17 +4,16 @@ using Weft.Llvm;
 namespace Weft.Metering.Weaving;
 
 /// <summary>
-/// MIDDLE: charges gather in a local variable, which the optimiser makes a register or a constant, until somebody might look.
+/// MIDDLE: charges gather in a value, which the optimiser keeps in a register or knows as a constant, until somebody might look.
 /// <code>
-///                                         %pending = 0
-/// mark 2                                  %pending += 2
-/// br i1 %c, label %then, label %out       br i1 %c, label %then, label %out
+/// mark 2                                  br i1 %c, label %then, label %out
+/// br i1 %c, label %then, label %out
 /// then:                                   then:
-/// mark 3                           ==>    %pending += 3
-///                                         call void @weft.metering.check(i64 %pending) ; %pending = 0
+/// mark 3                           ==>    call void @weft.metering.check(i64 5)
 /// call void @g()                          call void @g()
 /// br label %out                           br label %out
 /// out:                                    out:
+///                                         %pending = phi i64 [ 2, %entry ], [ 0, %then ]
 ///                                         call void @weft.metering.charge(i64 %pending)
 /// ret void                                ret void
 /// </code>
