@@ -55,8 +55,12 @@ extern __thread struct weft_metering_state __weft_metering_v2 __attribute__((tls
 
 /// Makes the calling thread known, gives it more units, or does what is to be done at the limit. On return there are more left than
 /// `pending`. Keeps all registers but the one for linkage (LLVM's preserve_most), and errno. May not come back. Safe in a
-/// signal handler and before the constructor ran. In assembly in metering_entry.S.
+/// signal handler and before the constructor ran.
 void __weft_metering_spent(uint64_t pending);
+
+/// The same for code that can be unwound from here (--metering-limits exact), and as any call for what registers it keeps: an
+/// unwinder restores no others for a landing pad.
+void __weft_metering_spent_unwinding(uint64_t pending);
 
 /// The calling thread's cells, never NULL. Keeps errno. The argument is ignored: it makes the record's address escape.
 uint64_t *__weft_metering_cells(struct weft_metering_record *record);

@@ -48,6 +48,7 @@ struct thread {
 enum {
     IN_CALLBACK = 1, ///< what is charged does not count, until the callback returns or is left
     SUSPENDED = 2,   ///< the same between weft_metering_suspend() and weft_metering_resume()
+    CAN_UNWIND = 8,  ///< the callback that runs may throw
     ENDING = 4,      ///< every check has to look: what is counted goes to the thread's place in the report at once
 };
 
@@ -56,6 +57,7 @@ enum {
 struct budget {
     uint64_t end;   ///< the thread's units at which it is spent, or UNLIMITED
     uint64_t units; ///< that were given, for messages
+    int was_left;   ///< its callback was left: what may still be done is for cleaning up
     weft_metering_callback *callback;
     void *argument;
 };
@@ -71,6 +73,7 @@ struct account {
     uint64_t granted;
     uint64_t *cells;
     uint32_t reached;   ///< the budget whose callback runs; BUDGETS: the process's
+    uint64_t end;       ///< where it was when it was reached
     struct budget budgets[BUDGETS];
 };
 

@@ -16,6 +16,7 @@
 
 #define SLICE (UINT64_C(1) << 24) // 5 to 10 ms
 #define SMALLEST_SLICE 1024
+#define LEAST_GRACE 65536
 
 // ---- The way in from woven code: keeps what preserve_most promises, and lets unwinders pass ----
 
@@ -189,7 +190,7 @@ static int still_there(uint32_t which)
 static struct account *ensure_account(void);
 
 /// Calls the callback of a limit that is reached. If it returns, somebody must have given more units.
-static void reach(uint32_t which, uint64_t end)
+static void reach(uint32_t which, uint64_t end, uint64_t can_unwind)
 {
     struct budget budget = *budget_at(which);
     uint64_t total = weft_metering_total();
@@ -202,25 +203,39 @@ static void reach(uint32_t which, uint64_t end)
         state.cells = process->discarded;
     account->frame = __builtin_frame_address(0);
     account->reached = which;
+    account->end = budget.end;
     account->cells = cells;
-    state.flags |= IN_CALLBACK;
+    state.flags |= IN_CALLBACK | can_unwind;
     budget.callback(budget.argument);
-    state.flags &= ~(uint64_t)IN_CALLBACK;
+    state.flags &= ~(uint64_t)(IN_CALLBACK | CAN_UNWIND);
     state.cells = cells;
     if (still_there(which) && budget_at(which)->end == budget.end)
         stop_at(which, &budget);
     set_total(total);
 }
 
+/// A limit that was left is reached again later: not at once, since who comes out has to clean up and to end it, and not never,
+/// since a guest could catch the exception. To clean up takes no more than to build did.
+static void put_off(uint32_t which, uint64_t end)
+{
+    struct budget *budget = still_there(which) ? budget_at(which) : NULL;
+    if (!budget || budget->end != end)
+        return;
+    budget->end = sum_of(end, budget->units > LEAST_GRACE ? budget->units : LEAST_GRACE);
+    budget->was_left = 1;
+}
+
 /// Whether a callback still runs, as against having been left by longjmp() or an exception.
 static int is_in_callback(const void *frame)
 {
+    struct account *account = account_of();
     if (!(state.flags & IN_CALLBACK))
         return 0;
-    if ((uintptr_t)frame < (uintptr_t)account_of()->frame) // stacks grow downwards
+    if ((uintptr_t)frame < (uintptr_t)account->frame) // stacks grow downwards
         return 1;
-    state.flags &= ~(uint64_t)IN_CALLBACK;
-    state.cells = account_of()->cells;
+    state.flags &= ~(uint64_t)(IN_CALLBACK | CAN_UNWIND);
+    state.cells = account->cells;
+    put_off(account->reached, account->end);
     return 0;
 }
 
@@ -237,7 +252,8 @@ static int is_free(uint64_t pending, const void *frame)
     return 1;
 }
 
-__attribute__((weak, used, visibility("hidden"))) void weft_metering_look(uint64_t pending)
+/// @param can_unwind CAN_UNWIND, if what called can be unwound, or 0
+static void look(uint64_t pending, uint64_t can_unwind)
 {
     int saved = errno;
     process->woven = 1;
@@ -253,9 +269,19 @@ __attribute__((weak, used, visibility("hidden"))) void weft_metering_look(uint64
         weft_unlock_signal_safe(&process->registry, &mask);
         if (!reached)
             break;
-        reach(reached - 1, end);
+        reach(reached - 1, end, can_unwind);
     }
     errno = saved;
+}
+
+__attribute__((weak, used, visibility("hidden"))) void weft_metering_look(uint64_t pending)
+{
+    look(pending, 0);
+}
+
+__attribute__((weak, used, visibility("hidden"))) void __weft_metering_spent_unwinding(uint64_t pending)
+{
+    look(pending, CAN_UNWIND);
 }
 
 // ---- Accounts ----
@@ -380,7 +406,7 @@ EXPORT uint64_t weft_metering_end(int budget)
     struct account *account = account_of();
     if (!account || budget < 1 || (uint32_t)budget >= account->depth)
         return 0;
-    uint64_t end = account->budgets[budget].end, total = weft_metering_total();
+    uint64_t end = account->budgets[budget].end, total = account->budgets[budget].was_left ? end : weft_metering_total();
     account->depth = (uint32_t)budget;
     return end == UNLIMITED ? UNLIMITED : end > total ? end - total : 0;
 }
@@ -401,7 +427,8 @@ EXPORT int weft_metering_refuel(uint64_t units)
     if (!budget || budget->end == UNLIMITED)
         return EINVAL;
     budget->units = sum_of(budget->units, units);
-    budget->end = sum_of(budget->end, units);
+    budget->end = sum_of(budget->was_left ? weft_metering_total() : budget->end, units);
+    budget->was_left = 0;
     return 0;
 }
 
@@ -466,4 +493,9 @@ EXPORT void weft_metering_stop(void)
     if (account && state.flags & IN_CALLBACK && still_there(account->reached))
         stop_at(account->reached, budget_at(account->reached));
     stop_process("program", 0, weft_lock(&process->report));
+}
+
+EXPORT int weft_metering_can_unwind(void)
+{
+    return is_in_callback(__builtin_frame_address(0)) && state.flags & CAN_UNWIND;
 }

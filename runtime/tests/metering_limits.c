@@ -88,6 +88,46 @@ static void left_by_longjmp(void)
     CHECK_EQUAL(weft_metering_left(), WEFT_METERING_UNLIMITED);
 }
 
+/// A guest that catches what a callback throws does not get away, and who cleans up is not stopped at once.
+static void reached_again(void)
+{
+    volatile int begun = (int)weft_metering_count();
+    volatile int budget = weft_metering_begin(100000, leave, NULL);
+    if (setjmp(out) == 0)
+        do_work(1000000);
+    CHECK_EQUAL(calls, 1);
+    CHECK_EQUAL(weft_metering_left(), 100000);
+    if (setjmp(out) == 0)
+        do_work(1000000);
+    CHECK_EQUAL(calls, 2);
+    CHECK_EQUAL(weft_metering_count(), (uint64_t)begun + 200000);
+    CHECK_EQUAL(weft_metering_refuel(50), 0);
+    CHECK_EQUAL(weft_metering_left(), 50);
+    do_work(20);
+    CHECK_EQUAL(weft_metering_end(budget), 30);
+    budget = weft_metering_begin(5, leave, NULL);
+    if (setjmp(out) == 0)
+        do_work(10);
+    CHECK_EQUAL(weft_metering_left(), 65536);
+    CHECK_EQUAL(weft_metering_end(budget), 0);
+}
+
+static void says_no(void *unused)
+{
+    (void)unused;
+    CHECK_EQUAL(weft_metering_can_unwind(), 0);
+    calls++;
+    weft_metering_refuel(10);
+}
+
+static void cannot_unwind(void)
+{
+    CHECK_EQUAL(weft_metering_can_unwind(), 0);
+    CHECK_EQUAL(weft_metering_set_limit(10, says_no, NULL), 0);
+    do_work(15);
+    CHECK_EQUAL(calls, 1);
+}
+
 static void nested(void)
 {
     int numbers[70], opened = 0;
@@ -185,6 +225,8 @@ static void program(const char *mode)
     if (strcmp(mode, "refuelled") == 0) refuelled();
     if (strcmp(mode, "big") == 0) one_big_charge();
     if (strcmp(mode, "longjmp") == 0) left_by_longjmp();
+    if (strcmp(mode, "again") == 0) reached_again();
+    if (strcmp(mode, "unwind") == 0) cannot_unwind();
     if (strcmp(mode, "nested") == 0) nested();
     if (strcmp(mode, "suspended") == 0) suspended();
     if (strcmp(mode, "threads") == 0) each_thread_has_its_own();
@@ -220,7 +262,7 @@ static void test(void)
     CHECK_HAS(text_of("stderr"), "stopped: the thread has done the 200 units of work that it may\n");
     CHECK_EQUAL(run("stop", "r.json"), WEFT_METERING_STOPPED);
     CHECK_HAS(text_of("stderr"), "stopped by the program\n");
-    for (const char *const *good = (const char *const[]){"big", "longjmp", "nested", "suspended", "threads", "enough", "fork", NULL}; *good; good++)
+    for (const char *const *good = (const char *const[]){"big", "longjmp", "again", "unwind", "nested", "suspended", "threads", "enough", "fork", NULL}; *good; good++)
         CHECK_EQUAL(run(*good, "r.json"), 0);
     CHECK_EQUAL(run("too-little", "r.json"), WEFT_METERING_STOPPED);
     CHECK_HAS(text_of("r.json"), "\"stopped\":{\"scope\":\"process\",\"limit\":15999999}");

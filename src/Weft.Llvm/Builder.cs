@@ -77,11 +77,11 @@ public sealed unsafe class Builder(LlvmContext context) : IDisposable
         fixed (byte* name = "\0"u8) return new(Native.LLVMBuildPhi(handle, type.Handle, name));
     }
 
-    /// <summary>Inserts a clone. It keeps its own location.</summary>
-    public void Insert(Instruction clone)
+    /// <summary>Inserts a clone, or what was removed from its block. It keeps its own location.</summary>
+    public void Insert(Instruction instruction)
     {
         SetLocation(0);
-        Native.LLVMInsertIntoBuilder(handle, clone.Handle);
+        Native.LLVMInsertIntoBuilder(handle, instruction.Handle);
     }
 
     public void Branch(BasicBlock target) => Native.LLVMBuildBr(handle, target.Handle);
@@ -93,6 +93,13 @@ public sealed unsafe class Builder(LlvmContext context) : IDisposable
         fixed (byte* name = "\0"u8)
         fixed (Value* first = arguments)
             return new(Native.LLVMBuildCall2(handle, function.FunctionType.Handle, function.Handle, (nint*)first, (uint)arguments.Length, name));
+    }
+
+    public Instruction Invoke(Function function, BasicBlock then, BasicBlock pad, params ReadOnlySpan<Value> arguments)
+    {
+        fixed (byte* name = "\0"u8)
+        fixed (Value* first = arguments)
+            return new(Native.LLVMBuildInvoke2(handle, function.FunctionType.Handle, function.Handle, (nint*)first, (uint)arguments.Length, then.Handle, pad.Handle, name));
     }
 
     public void Dispose() => Native.LLVMDisposeBuilder(handle);

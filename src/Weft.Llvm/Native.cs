@@ -148,6 +148,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMGetNextInstruction(nint instruction);
     [LibraryImport(Library)] internal static partial int LLVMGetInstructionOpcode(nint instruction);
     [LibraryImport(Library)] internal static partial void LLVMInstructionEraseFromParent(nint instruction);
+    [LibraryImport(Library)] internal static partial void LLVMInstructionRemoveFromParent(nint instruction);
     [LibraryImport(Library)] internal static partial nint LLVMGetCalledValue(nint call);
     [LibraryImport(Library)] internal static partial int LLVMGetTailCallKind(nint call);
     [LibraryImport(Library)] internal static partial nint LLVMInstructionGetDebugLoc(nint instruction);
@@ -238,6 +239,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMBuildPhi(nint builder, nint type, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildBr(nint builder, nint target);
     [LibraryImport(Library)] internal static partial nint LLVMBuildCondBr(nint builder, nint condition, nint then, nint otherwise);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildInvoke2(nint builder, nint type, nint function, nint* arguments, uint count, nint then, nint pad, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildCall2(nint builder, nint type, nint function, nint* arguments, uint count, byte* name);
 
     // Targets, passes and code generation

@@ -361,14 +361,16 @@ public readonly unsafe record struct Function(nint Handle)
     public BlockList Blocks => new(Handle);
 
     /// <summary>Whether every use of the function is a call of it by name, from its own module.</summary>
-    public bool IsOnlyCalled
+    public bool IsOnlyCalled => Linkage is Linkage.Internal or Linkage.Private && !IsAddressTaken;
+
+    /// <summary>Whether the module uses the function but to call it by name.</summary>
+    public bool IsAddressTaken
     {
         get
         {
-            if (Linkage is not (Linkage.Internal or Linkage.Private)) return false;
             foreach (var user in AsValue.AllUsers)
-                if (!user.IsInstruction || !user.AsInstruction.IsCall || user.AsInstruction.CalledValue != AsValue || PassesItself(user)) return false;
-            return true;
+                if (!user.IsInstruction || !user.AsInstruction.IsCall || user.AsInstruction.CalledValue != AsValue || PassesItself(user)) return true;
+            return false;
         }
     }
 
@@ -520,10 +522,19 @@ public readonly record struct Instruction(nint Handle)
 
     public bool IsCall => Opcode is Opcode.Call or Opcode.Invoke or Opcode.CallBr;
 
-    /// <summary>A call that must be followed by its return at once.</summary>
+    /// <summary>Of a call: whether neither it nor what it calls says that no exception comes out of it.</summary>
+    public bool MayThrow => !Says("nounwind"u8);
+
+    /// <summary>Of a call: whether it never returns.</summary>
+    public bool IsNoReturn => Says("noreturn"u8);
+
+    private bool Says(ReadOnlySpan<byte> attribute) =>
+        Attribute.Kind(attribute) is var kind && (HasCallSiteAttribute(kind) || CalledValue is { IsFunction: true } callee && callee.AsFunction.HasAttribute(kind));
+
     /// <summary>Whether the code generator may make a jump of it (<c>tail</c> or <c>musttail</c>), if nothing but a return follows.</summary>
     public bool MayBeTail => Opcode == Opcode.Call && Native.LLVMGetTailCallKind(Handle) is 1 or 2;
 
+    /// <summary>A call that must be followed by its return at once.</summary>
     public bool IsMustTail => Opcode == Opcode.Call && Native.LLVMGetTailCallKind(Handle) == 2;
 
     /// <summary>The debug location, or 0.</summary>
@@ -539,6 +550,9 @@ public readonly record struct Instruction(nint Handle)
 
     /// <summary>The same instruction again, not yet in a block: see <see cref="Builder.Insert"/>.</summary>
     public Instruction Copy() => new(Native.LLVMInstructionClone(Handle));
+
+    /// <summary>Takes it out of its block: see <see cref="Builder.Insert"/>.</summary>
+    public void Remove() => Native.LLVMInstructionRemoveFromParent(Handle);
 
     public void Erase() => Native.LLVMInstructionEraseFromParent(Handle);
 }

@@ -30,7 +30,7 @@ namespace Weft.Metering;
 /// </summary>
 public sealed class MeteringInstrument : IInstrument
 {
-    private const string Mode = "mode", Register = "register", Reference = "reference", Detail = "detail", Total = "total", Functions = "functions", Limits = "limits", On = "on", Off = "off";
+    private const string Mode = "mode", Register = "register", Reference = "reference", Detail = "detail", Total = "total", Functions = "functions", Limits = "limits", On = "on", Off = "off", Exact = "exact";
 
     public string Name => "metering";
 
@@ -40,12 +40,19 @@ public sealed class MeteringInstrument : IInstrument
     [
         new(Mode, Register, [Register, Reference], "register: gather charges in a register between calls; reference: charge memory at every block"),
         new(Detail, Total, [Total, Functions], "what the report tells apart beside threads; functions cost time"),
-        new(Limits, On, [On, Off], "on: loops look for the limit; off: calls of code that is not woven do, loops do not"),
+        new(Limits, On, [On, Off, Exact], "on: loops look for the limit; off: calls of code that is not woven do, loops do not; exact: as on, memory is as the source says, and a callback may throw"),
     ];
 
     public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => settings.Option(Mode) == Reference ? [Stage.Front] : [Stage.Front, Stage.Middle, Stage.Back];
 
     public bool WantsCanonicalIr => true;
+
+    /// <summary>C, too, must be fit to be unwound.</summary>
+    public IReadOnlyList<string> ClangFlags(InstrumentSettings settings) => settings.Option(Limits) == Exact ? ["-fexceptions"] : [];
+
+    /// <summary>The crate weft asks by it whether a limit may unwind.</summary>
+    public IReadOnlyList<string> RustcFlags(InstrumentSettings settings, string crate, bool isMember) =>
+        settings.Option(Limits) == Exact ? ["--cfg", "weft_metering_exact", "--check-cfg", "cfg(weft_metering_exact)"] : [];
 
     public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_metering_*", "weft_metering_*"];
 
@@ -65,13 +72,18 @@ public sealed class MeteringInstrument : IInstrument
         if (functions.Count == 0) return;
         var marker = new Marker(module, context.Option(Detail) == Functions ? new Records(module) : null);
         using var builder = new Builder(module.Context);
-        if (isReference) marker.Charge(functions, builder, new Probes(module));
+        var isExact = context.Option(Limits) == Exact;
+        var probes = isReference ? new Probes(module, isExact) : null;
+        if (probes != null) marker.Charge(functions, builder, probes, looks: !isExact);
         else marker.Mark(functions, builder, new WorkMarks(module));
+        if (isExact) LimitPoints.Insert(module, functions, builder);
+        if (isExact && probes != null) LimitPoints.Find(module)!.Seal(probes);
+        probes?.Seal();
     }
 
     private static void Lower(Module module, WeaveContext context)
     {
-        if (WorkMarks.AreIn(module)) MarkLowering.Run(module, IsCharged(module), context.Option(Limits) == On, context.Optimised);
+        if (WorkMarks.AreIn(module)) MarkLowering.Run(module, IsCharged(module), context.Option(Limits) != Off, context.Optimised);
     }
 
     private static Func<Function, bool> IsCharged(Module module)

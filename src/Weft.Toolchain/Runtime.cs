@@ -46,7 +46,7 @@ public sealed class Runtime(LoweringCache cache)
         if (File.Exists(path)) return path;
         var temporary = $"{path}.{Environment.ProcessId}.tmp.o";
         Prepare(folder);
-        List<string> arguments = [.. targetArguments, "-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-g0", "-I", IncludeFolder, "-c", source, "-o", temporary];
+        List<string> arguments = [.. targetArguments, "-std=c11", "-D_GNU_SOURCE", "-O2", "-fexceptions", "-fPIC", "-g0", "-I", IncludeFolder, "-c", source, "-o", temporary];
         if (source.EndsWith(".c", StringComparison.Ordinal) && Path.GetFileName(source).StartsWith("tracing", StringComparison.Ordinal)) arguments.Insert(0, "-mgeneral-regs-only"); // see runtime/tracing_internal.h
         var result = ChildProcess.Capture(compiler, arguments);
         if (result.ExitCode != 0)

@@ -48,3 +48,100 @@ fn a_report_that_cannot_be_written_is_an_error_if_woven() {
         Ok(()) => assert!(!metering::active()),
     }
 }
+
+#[test]
+fn what_stays_within_its_limit_comes_back() {
+    assert_eq!(metering::limit(1_000_000, || work(std::hint::black_box(100))), Ok(work(100)));
+    assert_eq!(metering::left(), metering::UNLIMITED);
+}
+
+#[test]
+fn a_panic_under_a_limit_goes_on() {
+    let payload = std::panic::catch_unwind(|| metering::limit(1_000_000, || std::panic::resume_unwind(Box::new(7)))).expect_err("the panic");
+    assert_eq!(payload.downcast_ref(), Some(&7));
+}
+
+struct Flag<'a>(&'a std::cell::Cell<u32>);
+
+impl Drop for Flag<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+#[inline(never)]
+fn forever(dropped: &std::cell::Cell<u32>) -> u64 {
+    let _flag = Flag(dropped);
+    let mut x = 27u64;
+    while std::hint::black_box(true) {
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(work(x % 64));
+        drop(Box::new(x));
+    }
+    x
+}
+
+#[test]
+fn what_never_ends_is_unwound_at_its_limit() {
+    if !metering::unwinds() {
+        return;
+    }
+    let dropped = std::cell::Cell::new(0);
+    for round in 1..=100 {
+        assert_eq!(metering::limit(20_000, || forever(&dropped)), Err(metering::LimitReached { units: 20_000 }));
+        assert_eq!(dropped.get(), round);
+    }
+}
+
+#[test]
+fn who_catches_it_is_stopped_again() {
+    if !metering::unwinds() {
+        return;
+    }
+    let dropped = std::cell::Cell::new(0);
+    let outcome = metering::limit(20_000, || {
+        for _ in 0..5 {
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| forever(&dropped)));
+        }
+        forever(&dropped)
+    });
+    assert!(outcome.is_err());
+    assert_eq!(dropped.get(), 6);
+}
+
+#[test]
+fn the_outer_limit_passes_through_the_inner_one() {
+    if !metering::unwinds() {
+        return;
+    }
+    let dropped = std::cell::Cell::new(0);
+    let outer = metering::limit(20_000, || {
+        let inner = metering::limit(1_000_000, || forever(&dropped));
+        panic!("the inner limit was reached: {inner:?}");
+    });
+    assert_eq!(outer, Err::<(), _>(metering::LimitReached { units: 20_000 }));
+    let inner = metering::limit(10_000_000, || metering::limit(20_000, || forever(&dropped)));
+    assert_eq!(inner, Ok(Err(metering::LimitReached { units: 20_000 })));
+}
+
+#[test]
+fn suspended_work_has_no_limit() {
+    let outcome = metering::limit(50_000, || {
+        let _suspended = metering::suspend();
+        work(std::hint::black_box(1_000_000))
+    });
+    assert_eq!(outcome, Ok(work(1_000_000)));
+}
+
+#[test]
+fn a_handler_refuels() {
+    let mut calls = 0u64;
+    let mut handler = || {
+        calls += 1;
+        metering::Action::Refuel(10_000)
+    };
+    // SAFETY: the handler touches nothing but its own count.
+    let budget = unsafe { metering::Budget::with_handler(10_000, &mut handler) }.expect("a budget");
+    std::hint::black_box(work(std::hint::black_box(100_000)));
+    drop(budget);
+    assert_eq!(metering::active(), calls > 1);
+}

@@ -28,8 +28,16 @@
 // A callback runs as a signal handler does for the code that it interrupts: what it writes, that code sees for certain only in
 // volatile or atomic objects. It may look at everything, give more units (weft_metering_refuel() or another limit), stop the
 // process, exit(), or leave by longjmp(). What it does is not counted. If it returns and its limit is where it was, the
-// process is stopped. Whoever leaves a callback otherwise ends the budget, or sets another limit, where it comes out.
-// An exception must not leave it: the code below was compiled on the ground that a charge throws none.
+// process is stopped. Whoever comes out ends the budget, or sets another
+// limit: it is reached again after as many units as it had, at least 65,536. So there is room for cleaning up, and a guest that
+// catches the exception does not get away with it.
+//
+// It may throw (a C++ exception, a Rust panic) where weft_metering_can_unwind() says so: in code that was built with
+// --metering-limits=exact. Everywhere else an exception must not leave it, since code was compiled on the ground that a
+// charge throws none. It passes like one that comes out of the call or loop where the limit was reached: frames that call
+// what may throw clean up and can catch it. But it comes where no other does: a loop without calls, a function that is known not to throw.
+// What the frame of that loop, or the direct caller of that function, would have cleaned up is left as it is: memory leaks, a lock stays locked. To
+// catch it, put what is limited into a function of its own.
 //
 // The report
 // ----------
@@ -122,6 +130,9 @@ uint64_t weft_metering_end(int budget);
 /// none. Not for signal handlers, but for callbacks.
 int weft_metering_refuel(uint64_t units);
 
+/// In a callback: 1 if an exception may leave it, else 0. Elsewhere 0. Safe in signal handlers.
+int weft_metering_can_unwind(void);
+
 /// Units that the calling thread may do until the nearest limit, the process's included; WEFT_METERING_UNLIMITED if there is none.
 /// Exact with one thread. Not for signal handlers.
 uint64_t weft_metering_left(void);
@@ -155,6 +166,7 @@ extern int weft_metering_linked_set_limit(uint64_t units, weft_metering_callback
 extern int weft_metering_linked_begin(uint64_t units, weft_metering_callback *callback, void *argument) WEFT_METERING_WEAK(weft_metering_begin);
 extern uint64_t weft_metering_linked_end(int budget) WEFT_METERING_WEAK(weft_metering_end);
 extern int weft_metering_linked_refuel(uint64_t units) WEFT_METERING_WEAK(weft_metering_refuel);
+extern int weft_metering_linked_can_unwind(void) WEFT_METERING_WEAK(weft_metering_can_unwind);
 extern uint64_t weft_metering_linked_left(void) WEFT_METERING_WEAK(weft_metering_left);
 extern int weft_metering_linked_set_process_limit(uint64_t units, weft_metering_callback *callback, void *argument) WEFT_METERING_WEAK(weft_metering_set_process_limit);
 extern int weft_metering_linked_suspend(void) WEFT_METERING_WEAK(weft_metering_suspend);
@@ -170,6 +182,7 @@ WEFT_METERING_INLINE int weft_metering_set_limit(uint64_t units, weft_metering_c
 WEFT_METERING_INLINE int weft_metering_begin(uint64_t units, weft_metering_callback *callback, void *argument) __asm__("weft_inline_metering_begin");
 WEFT_METERING_INLINE uint64_t weft_metering_end(int budget) __asm__("weft_inline_metering_end");
 WEFT_METERING_INLINE int weft_metering_refuel(uint64_t units) __asm__("weft_inline_metering_refuel");
+WEFT_METERING_INLINE int weft_metering_can_unwind(void) __asm__("weft_inline_metering_can_unwind");
 WEFT_METERING_INLINE uint64_t weft_metering_left(void) __asm__("weft_inline_metering_left");
 WEFT_METERING_INLINE int weft_metering_set_process_limit(uint64_t units, weft_metering_callback *callback, void *argument) __asm__("weft_inline_metering_set_process_limit");
 WEFT_METERING_INLINE int weft_metering_suspend(void) __asm__("weft_inline_metering_suspend");
@@ -220,6 +233,11 @@ static inline uint64_t weft_metering_end(int budget)
 static inline int weft_metering_refuel(uint64_t units)
 {
     return weft_metering_linked_refuel ? weft_metering_linked_refuel(units) : 0;
+}
+
+static inline int weft_metering_can_unwind(void)
+{
+    return weft_metering_linked_can_unwind ? weft_metering_linked_can_unwind() : 0;
 }
 
 static inline uint64_t weft_metering_left(void)

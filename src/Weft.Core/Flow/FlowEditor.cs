@@ -52,6 +52,17 @@ public sealed class FlowEditor(LlvmContext context, Builder builder)
         return block;
     }
 
+    /// <summary>Moves a terminator into a block of its own, which is returned; the old block has none then.</summary>
+    public BasicBlock MoveToOwnBlock(Instruction terminator)
+    {
+        var (from, block) = (terminator.Block, terminator.Block.Parent.AppendBlock(context));
+        terminator.Remove();
+        builder.AtEnd(block);
+        builder.Insert(terminator);
+        for (var i = 0; i < terminator.SuccessorCount; i++) MoveIncoming(terminator.Successor(i), from, block);
+        return block;
+    }
+
     /// <summary>Tells the phis of a block that what came from one block now comes from another.</summary>
     public void MoveIncoming(BasicBlock block, BasicBlock from, BasicBlock to) => MoveIncoming(block, from, to, keepsOthers: false);
 

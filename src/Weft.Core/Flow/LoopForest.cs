@@ -20,6 +20,24 @@ public sealed class Loop(Loop? parent, int[] headers, int[] blocks)
     public bool IsReducible => Headers.Length == 1;
 
     public bool Contains(int block) => members.Contains(block);
+
+    /// <summary>Whether control can go round without coming to a block that stops it.</summary>
+    public bool GoesRound(FlowGraph graph, Func<int, bool> stops) => Array.Exists(Headers, h => GoesRound(h, graph, stops));
+
+    private bool GoesRound(int header, FlowGraph graph, Func<int, bool> stops)
+    {
+        if (stops(header)) return false;
+        var seen = new HashSet<int>();
+        var work = new Stack<int>();
+        work.Push(header);
+        while (work.TryPop(out var block))
+            foreach (var next in graph.Successors[block])
+            {
+                if (next == header) return true;
+                if (Contains(next) && !stops(next) && seen.Add(next)) work.Push(next);
+            }
+        return false;
+    }
 }
 
 /// <summary>

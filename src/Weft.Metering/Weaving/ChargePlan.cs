@@ -9,7 +9,7 @@ namespace Weft.Metering.Weaving;
 /// <param name="Unseen">Whether something was charged that nobody has compared with the limit.</param>
 internal readonly record struct Pending(bool Reached, bool Varies, ulong Units, bool Unseen)
 {
-    /// <summary>Where a function begins: its caller may have charged without a look.</summary>
+    /// <summary>Where a function begins, or an exception arrives: somebody may have charged without a look.</summary>
     public static Pending AtEntry => new(true, false, 0, true);
 
     public Pending Join(Pending other) =>
@@ -115,7 +115,7 @@ internal sealed class ChargePlan
             foreach (var step in flow.Steps[block]) pending = Behind(step, pending);
             foreach (var next in flow.Graph.Successors[block])
             {
-                var joined = AtStart[next].Join(pending);
+                var joined = AtStart[next].Join(flow.Unwinds(block, next) ? Pending.AtEntry : pending);
                 if (joined == AtStart[next]) continue;
                 AtStart[next] = joined;
                 work.Push(next);

@@ -36,7 +36,7 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
             atEnd[block] = Walk(block, atStart[block]);
             done[block] = true;
         }
-        foreach (var (block, phi) in open) Fill(block, phi, EndValue);
+        foreach (var (block, phi) in open) Fill(block, phi, p => flow.Unwinds(p, block) ? unit.Const(0) : EndValue(p));
         if (limits != null) foreach (var loop in limits.Counted) LookBefore(loop);
     }
 
@@ -62,15 +62,17 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
     {
         if (!plan.AtStart[block].Varies) return new(default, plan.AtStart[block].Units);
         var before = flow.Graph.Predecessors[block].Where(p => plan.AtStart[p].Reached).ToList();
-        if (!before.TrueForAll(p => done[p]) || before.Exists(p => atEnd[p].Base != atEnd[before[0]].Base)) return new(Open(block), 0);
-        if (before.TrueForAll(p => atEnd[p] == atEnd[before[0]])) return atEnd[before[0]];
+        if (!before.TrueForAll(p => done[p]) || before.Exists(p => Along(p, block).Base != Along(before[0], block).Base)) return new(Open(block), 0);
+        if (before.TrueForAll(p => Along(p, block) == Along(before[0], block))) return Along(before[0], block);
         var constants = PhiIn(block);
-        Fill(block, constants, p => unit.Const(atEnd[p].Units));
-        if (atEnd[before[0]].Base is not { Exists: true } known) return new(constants, 0);
+        Fill(block, constants, p => unit.Const(Along(p, block).Units));
+        if (Along(before[0], block).Base is not { Exists: true } known) return new(constants, 0);
         if (flow.Graph.Blocks[block].FirstInsertion is not { Exists: true } at) return new(Open(block), 0); // only a catchswitch
         builder.Before(at);
         return new(builder.Add(known, constants), 0);
     }
+
+    private Sum Along(int from, int to) => flow.Unwinds(from, to) ? default : atEnd[from];
 
     private Sum Walk(int block, Sum sum)
     {
@@ -82,16 +84,27 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
         }
         foreach (var step in flow.Steps[block])
         {
-            if (step.Look == Look.None) sum = sum with { Units = sum.Units + step.Units };
+            if (step.Units > 0) sum = sum with { Units = sum.Units + step.Units };
             else if (ChargePlan.IsFlush(step, pending))
             {
                 builder.Before(step.At);
-                builder.Call(plan.Checks(step) ? probes.Check : probes.Charge, ValueOf(sum));
+                Flush(step, ValueOf(sum));
                 sum = default;
+            }
+            else if (step.Point == LimitPoint.Loop)
+            {
+                builder.Before(step.At);
+                LimitPoints.Become(step.At, probes.Due, ValueOf(sum));
             }
             pending = plan.Behind(step, pending);
         }
         return sum;
+    }
+
+    private void Flush(Step step, Value units)
+    {
+        if (step.Point != null) LimitPoints.Become(step.At, probes.Check, units);
+        else builder.Call(plan.Checks(step) ? probes.Check : probes.Charge, units);
     }
 
     private Value Open(int block)

@@ -7,7 +7,8 @@ namespace Weft.Metering.Weaving;
 /// <param name="At">The mark, or what looks.</param>
 /// <param name="Units">Of a mark.</param>
 /// <param name="Look">Of what looks; none for marks.</param>
-internal readonly record struct Step(Instruction At, ulong Units, Look Look)
+/// <param name="Point">Of a point where the limit is looked at.</param>
+internal readonly record struct Step(Instruction At, ulong Units, Look Look, LimitPoint? Point = null)
 {
     public bool IsExit => At.Opcode is Opcode.Ret or Opcode.Resume or Opcode.CleanupRet;
 }
@@ -15,12 +16,12 @@ internal readonly record struct Step(Instruction At, ulong Units, Look Look)
 /// <summary>A function's marks and observers, block by block.</summary>
 internal sealed class FunctionFlow
 {
-    public FunctionFlow(Function function, BranchWeights weights, WorkMarks marks, Observers observers)
+    public FunctionFlow(Function function, BranchWeights weights, WorkMarks marks, Observers observers, LimitPoints? points)
     {
         Function = function;
         Graph = new FlowGraph(function, weights);
         Steps = new List<Step>[Graph.Count];
-        for (var i = 0; i < Graph.Count; i++) Steps[i] = Walk(Graph.Blocks[i], marks, observers);
+        for (var i = 0; i < Graph.Count; i++) Steps[i] = Walk(Graph.Blocks[i], marks, observers, points);
     }
 
     public Function Function { get; }
@@ -29,16 +30,20 @@ internal sealed class FunctionFlow
 
     public List<Step>[] Steps { get; }
 
+    /// <summary>Whether an exception goes that way. Nothing is pending there: what throws looks, or is a limit, beyond which nothing counts.</summary>
+    public bool Unwinds(int from, int to) => Graph.Blocks[from].Terminator is { Opcode: Opcode.Invoke } invoke && invoke.Successor(1) == Graph.Blocks[to];
+
     /// <summary>Whether nothing in the function looks, but for calls of itself.</summary>
     public bool IsQuiet => Array.TrueForAll(Steps, block => block.TrueForAll(s => s.IsExit ? s.At.Opcode == Opcode.Ret : s.Look is Look.None or Look.Quiet || IsRecursion(s)));
 
     private bool IsRecursion(Step step) => step.Look == Look.Woven && step.At.IsCall && step.At.CalledValue == Function.AsValue;
 
-    private static List<Step> Walk(BasicBlock block, WorkMarks marks, Observers observers)
+    private static List<Step> Walk(BasicBlock block, WorkMarks marks, Observers observers, LimitPoints? points)
     {
         var steps = new List<Step>();
         foreach (var instruction in block.Instructions)
             if (marks.Is(instruction)) steps.Add(new(instruction, WorkMarks.UnitsOf(instruction), Look.None));
+            else if (points?.KindOf(instruction) is { } point) steps.Add(new(instruction, 0, point == LimitPoint.Loop ? Look.None : Look.Outside, point));
             else if (observers.Of(instruction) is var look and not Look.None) steps.Add(new(instruction, 0, look == Look.Quiet && IsTail(instruction) ? Look.Woven : look));
             else if (instruction.Opcode is Opcode.Ret or Opcode.Resume or Opcode.CleanupRet) steps.Add(new(instruction, 0, Look.Woven));
         return steps;

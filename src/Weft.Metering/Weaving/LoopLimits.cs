@@ -67,7 +67,7 @@ internal sealed class LoopLimits
         return checks[block] = !GoesRound(loop) && plan.Upgrade(block);
     }
 
-    private bool GoesRound(Loop loop) => Array.Exists(loop.Headers, h => GoesRound(h, loop));
+    private bool GoesRound(Loop loop) => loop.GoesRound(flow.Graph, b => checks[b]);
 
     private int? Before(Loop loop)
     {
@@ -77,22 +77,6 @@ internal sealed class LoopLimits
 
     private bool HasOneExit(Loop loop, CountedLoop counted) =>
         Array.TrueForAll(loop.Blocks, b => b == counted.Latch || Array.TrueForAll(flow.Graph.Successors[b], loop.Contains));
-
-    /// <summary>Whether there is a way from a header round to it, inside the loop, that passes no check.</summary>
-    private bool GoesRound(int header, Loop loop)
-    {
-        if (checks[header]) return false;
-        var seen = new HashSet<int>();
-        var work = new Stack<int>();
-        work.Push(header);
-        while (work.TryPop(out var block))
-            foreach (var next in flow.Graph.Successors[block])
-            {
-                if (next == header) return true;
-                if (loop.Contains(next) && !checks[next] && seen.Add(next)) work.Push(next);
-            }
-        return false;
-    }
 
     /// <summary>What a round costs at the least.</summary>
     private ulong LeastUnits(Loop loop)

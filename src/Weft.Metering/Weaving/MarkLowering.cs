@@ -26,6 +26,7 @@ internal sealed class MarkLowering : IDisposable
     private readonly WorkMarks marks;
     private readonly Probes probes;
     private readonly Observers observers;
+    private readonly LimitPoints? points;
     private readonly Builder builder;
     private readonly BranchWeights weights;
     private readonly LlvmType unit;
@@ -37,8 +38,9 @@ internal sealed class MarkLowering : IDisposable
         this.looksInLoops = looksInLoops;
         this.unrolls = unrolls;
         marks = new(module);
-        probes = new(module);
-        observers = new(isWoven);
+        points = LimitPoints.Find(module);
+        probes = new(module, points != null);
+        observers = new(isWoven, points != null);
         builder = new(module.Context);
         weights = new(module.Context);
         unit = module.Context.Int(64);
@@ -59,6 +61,7 @@ internal sealed class MarkLowering : IDisposable
             done.Add(function.Handle);
         }
         lowering.marks.Delete();
+        lowering.points?.Seal(lowering.probes);
         lowering.probes.Seal();
     }
 
@@ -66,22 +69,29 @@ internal sealed class MarkLowering : IDisposable
 
     private void Lower(Function function, HashSet<nint> done)
     {
-        var flow = new FunctionFlow(function, weights, marks, observers);
+        var flow = FlowOf(function);
         // Calls of itself stay what they were: a recursion that charges only on its way back would never find its limit.
         if (flow.IsQuiet && observers.IsKnown(function)) observers.SetQuiet(function);
         if (!Array.Exists(flow.Steps, s => s.Exists(x => x.Units > 0))) return;
         var looksAlways = Closes(flow, done) || !function.IsOnlyCalled;
-        var plan = new ChargePlan(flow, looksAlways);
+        var (plan, limits) = Plan(flow, looksAlways);
         if (plan.ChecksAtReturn && observers.IsKnown(function)) observers.SetChecking(function);
-        var limits = new LoopLimits(flow, plan, observers, module);
-        if (unrolls && Unroll(flow, limits))
+        if (limits != null && unrolls && Unroll(flow, limits))
         {
-            flow = new FunctionFlow(function, weights, marks, observers);
-            plan = new ChargePlan(flow, looksAlways);
-            limits = new LoopLimits(flow, plan, observers, module);
+            flow = FlowOf(function);
+            (plan, limits) = Plan(flow, looksAlways);
         }
         new ChargeWeaver(flow, plan, looksInLoops ? limits : null, probes, builder, unit).Run();
         foreach (var step in flow.Steps.SelectMany(s => s).Where(s => s.Units > 0)) Remove(step.At);
+    }
+
+    private FunctionFlow FlowOf(Function function) => new(function, weights, marks, observers, points);
+
+    // Where there are points, nothing else looks.
+    private (ChargePlan Plan, LoopLimits? Limits) Plan(FunctionFlow flow, bool looksAlways)
+    {
+        var plan = new ChargePlan(flow, looksAlways && points == null);
+        return (plan, points == null ? new LoopLimits(flow, plan, observers, module) : null);
     }
 
     /// <summary>Tiny loops that look each time round, or add to what is pending, do so once in several rounds.</summary>

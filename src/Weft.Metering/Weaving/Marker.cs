@@ -19,16 +19,15 @@ internal sealed class Marker(Module module, Records? records)
     public void Mark(IReadOnlyList<Function> functions, Builder builder, WorkMarks marks) =>
         ForEach(functions, builder, (units, record) => marks.Add(builder, units, record));
 
-    /// <summary>The reference: each block charges memory, and looks.</summary>
-    public void Charge(IReadOnlyList<Function> functions, Builder builder, Probes probes)
+    /// <summary>The reference: each block charges memory, and looks, unless there are points that do.</summary>
+    public void Charge(IReadOnlyList<Function> functions, Builder builder, Probes probes, bool looks)
     {
         var unit = module.Context.Int(64);
         ForEach(functions, builder, (units, record) =>
         {
             if (record is { } known) builder.Call(probes.Attribute, known, unit.Const(units));
-            builder.Call(probes.Check, unit.Const(units));
+            builder.Call(looks ? probes.Check : probes.Charge, unit.Const(units));
         });
-        probes.Seal();
     }
 
     private void ForEach(IReadOnlyList<Function> functions, Builder builder, Action<ulong, Value?> insert)
@@ -77,7 +76,7 @@ internal sealed class Marker(Module module, Records? records)
     }
 
     // What a charge becomes may bring a branch: an alloca behind it would no longer be a fixed slot of the frame.
-    private static Instruction AfterAllocas(BasicBlock entry)
+    public static Instruction AfterAllocas(BasicBlock entry)
     {
         var first = entry.First;
         foreach (var instruction in entry.Instructions)

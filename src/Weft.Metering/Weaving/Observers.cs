@@ -22,7 +22,9 @@ internal enum Look
 /// Where charges must be in memory. Before whatever may not come back, may fork, may ask for the count, or does what others can
 /// see; before the functions of this module that do so; and where a thread may wait for another.
 /// </summary>
-internal sealed class Observers(Func<Function, bool> isWoven)
+/// <param name="isWoven">Whether a function of the module is one that has marks, if it does any work.</param>
+/// <param name="hasPoints">Whether there are points before calls that may throw, where the limit is looked at; not before others.</param>
+internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints = false)
 {
     private readonly HashSet<uint> leaving = [.. new[] { "llvm.coro.suspend", "llvm.coro.end", "llvm.trap", "llvm.debugtrap", "llvm.ubsantrap", "llvm.eh.sjlj.longjmp" }
         .Select(name => Function.LookupIntrinsic(System.Text.Encoding.ASCII.GetBytes(name))).Where(id => id != 0)];
@@ -43,11 +45,17 @@ internal sealed class Observers(Func<Function, bool> isWoven)
     {
         if (instruction.IsSynchronising) return Look.Woven;
         if (!instruction.IsCall) return Look.None;
-        var callee = instruction.CalledValue;
-        if (callee.IsInlineAsm) return callee.IsSilentAsm ? Look.None : Look.Outside;
-        if (!callee.IsFunction) return Look.Outside;
-        return OfCall(callee.AsFunction);
+        var look = OfCallee(instruction.CalledValue);
+        return look == Look.Outside && hasPoints && !MayBeLeft(instruction) ? Look.Woven : look;
     }
+
+    /// <summary>Whether a call of code that is not woven gets a point, where there are points: an exception, or control, may leave there.</summary>
+    public static bool MayBeLeft(Instruction call) => call.MayThrow || call.IsNoReturn;
+
+    private Look OfCallee(Value callee) =>
+        callee.IsInlineAsm ? callee.IsSilentAsm ? Look.None : Look.Outside
+        : callee.IsFunction ? OfCall(callee.AsFunction)
+        : Look.Outside;
 
     private Look OfCall(Function callee)
     {

@@ -9,7 +9,7 @@ namespace Weft.Metering.Weaving;
 /// </summary>
 internal sealed class Probes
 {
-    private const string ChargeName = "weft.metering.charge", CheckName = "weft.metering.check", DueName = "weft.metering.due", AttributeName = "weft.metering.attribute";
+    private const string ChargeName = "weft.metering.charge", CheckName = "weft.metering.check", DueName = "weft.metering.due", Unwinding = ".unwinding", AttributeName = "weft.metering.attribute";
 
     private static readonly byte[] Source = ReadSource();
 
@@ -17,14 +17,16 @@ internal sealed class Probes
     private readonly List<Function> declared = [];
 
     /// <summary>Declares them.</summary>
-    public Probes(Module module)
+    /// <param name="module">Where.</param>
+    /// <param name="unwinds">Whether looks may throw.</param>
+    public Probes(Module module, bool unwinds)
     {
         this.module = module;
         var (unit, pointer) = (module.Context.Int(64), module.Context.Pointer);
-        Charge = Declare(ChargeName, comesBack: true, looks: false, unit);
-        Check = Declare(CheckName, comesBack: false, looks: true, unit);
-        Due = Declare(DueName, comesBack: false, looks: false, unit);
-        Attribute = Declare(AttributeName, comesBack: true, looks: false, pointer, unit);
+        Charge = Declare(ChargeName, Effect.Silent, unit);
+        Check = unwinds ? Declare(CheckName + Unwinding, Effect.Unwinds, unit) : Declare(CheckName, Effect.Looks, unit);
+        Due = unwinds ? Declare(DueName + Unwinding, Effect.Unwinds, unit) : Declare(DueName, Effect.Waits, unit);
+        Attribute = Declare(AttributeName, Effect.Silent, pointer, unit);
     }
 
     /// <summary>Charges units.</summary>
@@ -77,20 +79,35 @@ internal sealed class Probes
     private static byte[] SourceFor(Module module) =>
         module.HasFlag("PIC Level") && !module.HasFlag("PIE Level") ? Source : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Source).Replace("initialexec", "localexec", StringComparison.Ordinal));
 
-    private static readonly string[] Names = [ChargeName, CheckName, DueName, AttributeName];
+    private static readonly string[] Names = [ChargeName, CheckName, DueName, CheckName + Unwinding, DueName + Unwinding, AttributeName];
 
     // Two bits (read, write) for each kind of memory: arguments, inaccessible, everything else.
-    private const ulong InaccessibleReadWrite = 0b11_00;
+    public const ulong InaccessibleReadWrite = 0b11_00;
 
-    private Function Declare(string name, bool comesBack, bool looks, params ReadOnlySpan<LlvmType> parameters)
+    private enum Effect
+    {
+        /// <summary>None but on the meter.</summary>
+        Silent,
+
+        /// <summary>It may not come back, but what the program has in memory then is nobody's business.</summary>
+        Waits,
+
+        /// <summary>It may not come back, and somebody looks at the memory.</summary>
+        Looks,
+
+        /// <summary>It may throw.</summary>
+        Unwinds,
+    }
+
+    private Function Declare(string name, Effect effect, params ReadOnlySpan<LlvmType> parameters)
     {
         var context = module.Context;
         var probe = module.FindFunction(name) ?? module.AddFunction(name, LlvmType.Function(context.Void, parameters));
-        probe.Add(context.EnumAttribute("nounwind"u8));
         probe.Add(context.EnumAttribute("nofree"u8));
-        if (comesBack) probe.Add(context.EnumAttribute("willreturn"u8));
-        if (comesBack) probe.Add(context.EnumAttribute("nocallback"u8));
-        if (!looks) probe.Add(context.EnumAttribute("memory"u8, InaccessibleReadWrite));
+        if (effect != Effect.Unwinds) probe.Add(context.EnumAttribute("nounwind"u8));
+        if (effect == Effect.Silent) probe.Add(context.EnumAttribute("willreturn"u8));
+        if (effect == Effect.Silent) probe.Add(context.EnumAttribute("nocallback"u8));
+        if (effect is Effect.Silent or Effect.Waits) probe.Add(context.EnumAttribute("memory"u8, InaccessibleReadWrite));
         declared.Add(probe);
         return probe;
     }

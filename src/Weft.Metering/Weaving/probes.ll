@@ -43,6 +43,33 @@ go:
   ret void
 }
 
+; --metering-limits exact: the same, and a callback may throw.
+define weak_odr hidden void @weft.metering.check.unwinding(i64 %units) alwaysinline noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_metering_v2)
+  %before = load i64, ptr %state, align 8
+  %after = sub i64 %before, %units
+  store i64 %after, ptr %state, align 8
+  %spent = icmp slt i64 %after, 0
+  br i1 %spent, label %look, label %go, !prof !0
+look:
+  call void @__weft_metering_spent_unwinding(i64 0) cold
+  br label %go
+go:
+  ret void
+}
+
+define weak_odr hidden void @weft.metering.due.unwinding(i64 %pending) alwaysinline noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_metering_v2)
+  %left = load i64, ptr %state, align 8
+  %spent = icmp slt i64 %left, %pending
+  br i1 %spent, label %look, label %go, !prof !0
+look:
+  call void @__weft_metering_spent_unwinding(i64 %pending) cold
+  br label %go
+go:
+  ret void
+}
+
 ; --metering-detail: what the thread has charged by function.
 define weak_odr hidden void @weft.metering.attribute(ptr %record, i64 %units) alwaysinline nounwind noprofile {
   %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_metering_v2)
@@ -64,6 +91,7 @@ ready:
 }
 
 declare preserve_mostcc void @__weft_metering_spent(i64)
+declare void @__weft_metering_spent_unwinding(i64)
 declare ptr @__weft_metering_cells(ptr) cold nounwind
 
 !0 = !{!"branch_weights", i32 1, i32 1048575}
