@@ -112,6 +112,55 @@ public sealed class MeteringLimitTests : IDisposable
         Assert.True(int.Parse(outputs[0].Split('\n')[19].Split(' ')[1], CultureInfo.InvariantCulture) > 1000);
     }
 
+    [TheoryNeeds("clang-22")]
+    [InlineData("-O0")]
+    [InlineData("-O2")]
+    [InlineData("-O2", "--metering-limits=exact")]
+    [InlineData("-O0", "--metering-mode=reference")]
+    public void A_callback_that_leaves_by_longjmp_is_called_once(string level, params string[] more)
+    {
+        harness.Write("p.c", """
+            #include <weft/metering.h>
+            #include <setjmp.h>
+            #include <stdio.h>
+            static jmp_buf here;
+            static volatile unsigned calls, x;
+            static void stop(void *unused) { (void)unused; if (++calls < 100) longjmp(here, 1); }
+            int main(void) {
+                volatile int number = 0;
+                if (setjmp(here) == 0) { number = weft_metering_begin(1000, stop, 0); for (;;) x++; }
+                printf("%llu left, ", (unsigned long long)weft_metering_end(number));
+                printf("%u calls\n", calls);
+                return 0;
+            }
+            """);
+        Compile("p", level, "p.c", more);
+        Assert.Equal("0 left, 1 calls\n", harness.Must(harness.Path("p")).Output);
+    }
+
+    [Needs("clang-22")]
+    public void A_loop_that_dead_code_leads_into_is_woven_without_optimisation()
+    {
+        harness.Write("p.c", """
+            #include <stdio.h>
+            static int f(int n, int s) {
+                int k;
+                for (int i = 1; i < n; i++)
+                    for (int j = 0; j < s; j++) {
+                        int v = i * j;
+                        if (v & 1) continue;
+                        for (k = 0; k < v; k++) return s;
+                        s++;
+                    }
+                return s;
+            }
+            int main(void) { printf("%d\n", f(5, 7)); return 0; }
+            """);
+        Compile("unoptimised", "-O0", "p.c");
+        Compile("optimised", "-O2", "p.c");
+        Assert.Equal(Total("optimised"), Total("unoptimised"));
+    }
+
     private void Build(string name, string level, params string[] more) => Compile(name, level, Source, more);
 
     private void Compile(string name, string level, string source, params string[] more) =>

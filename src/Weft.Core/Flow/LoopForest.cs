@@ -58,14 +58,15 @@ public sealed class LoopForest
         low = new int[graph.Count];
         onStack = new bool[graph.Count];
         innermost = new Loop?[graph.Count];
-        var all = new int[graph.Count];
-        for (var i = 0; i < all.Length; i++) all[i] = i;
+        int[] all = [.. graph.Order.Order()];
+        var isReached = new bool[graph.Count];
+        foreach (var block in all) isReached[block] = true;
         // A work list, not recursion: generated code nests thousands deep.
         var work = new Stack<(Loop? Parent, int[] Blocks)>();
         work.Push((null, all));
         while (work.TryPop(out var item))
             foreach (var component in Components(item.Blocks, item.Parent))
-                if (AddLoop(component, item.Parent) is { } loop) work.Push((loop, loop.Blocks));
+                work.Push((AddLoop(component, item.Parent, isReached), component));
     }
 
     public List<Loop> Roots { get; } = [];
@@ -76,11 +77,11 @@ public sealed class LoopForest
     /// <summary>The innermost loop around a block.</summary>
     public Loop? Of(int block) => innermost[block];
 
-    private Loop? AddLoop(int[] component, Loop? parent)
+    // Unoptimised code has blocks that nothing leads to: ways from there into a loop make no header.
+    private Loop AddLoop(int[] component, Loop? parent, bool[] isReached)
     {
         var members = component.ToHashSet();
-        var headers = component.Where(b => b == 0 || graph.Predecessors[b].Any(p => !members.Contains(p))).Order().ToArray();
-        if (headers.Length == 0) return null; // unreachable
+        var headers = component.Where(b => b == 0 || graph.Predecessors[b].Any(p => isReached[p] && !members.Contains(p))).Order().ToArray();
         var loop = new Loop(parent, headers, component);
         (parent?.Children ?? Roots).Add(loop);
         All.Add(loop);

@@ -32,8 +32,9 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
         var done = new bool[flow.Graph.Count];
         foreach (var block in flow.Graph.Order)
         {
+            var first = flow.Graph.Blocks[block].FirstInsertion; // what Begin puts there comes before a look
             atStart[block] = Begin(block, done);
-            atEnd[block] = Walk(block, atStart[block]);
+            atEnd[block] = Walk(block, atStart[block], first);
             done[block] = true;
         }
         foreach (var (block, phi) in open) Fill(block, phi, p => flow.Unwinds(p, block) ? unit.Const(0) : EndValue(p));
@@ -74,10 +75,10 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
 
     private Sum Along(int from, int to) => flow.Unwinds(from, to) ? default : atEnd[from];
 
-    private Sum Walk(int block, Sum sum)
+    private Sum Walk(int block, Sum sum, Instruction first)
     {
         var pending = plan.AtStart[block];
-        if (limits?.Headers.Contains(block) == true && flow.Graph.Blocks[block].FirstInsertion is { Exists: true } first)
+        if (limits?.Headers.Contains(block) == true && first.Exists)
         {
             builder.Before(first);
             builder.Call(probes.Due, ValueOf(sum));
