@@ -66,6 +66,11 @@ public sealed unsafe class Builder(LlvmContext context) : IDisposable
         fixed (byte* name = "\0"u8) return new(Native.LLVMBuildPtrToInt(handle, pointer.Handle, type.Handle, name));
     }
 
+    public Value IntToPointer(Value integer)
+    {
+        fixed (byte* name = "\0"u8) return new(Native.LLVMBuildIntToPtr(handle, integer.Handle, context.Pointer.Handle, name));
+    }
+
     /// <summary>A pointer some bytes on.</summary>
     public Value Advance(Value pointer, Value bytes)
     {

@@ -94,6 +94,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int LLVMGetNumOperands(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMGetOperand(nint value, uint index);
     [LibraryImport(Library)] internal static partial nint LLVMIsAFunction(nint value);
+    [LibraryImport(Library)] internal static partial nint LLVMIsAGlobalAlias(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstant(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstantInt(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAInlineAsm(nint value);
@@ -138,6 +139,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial void LLVMDeleteFunction(nint function);
     [LibraryImport(Library)] internal static partial uint LLVMGetIntrinsicID(nint function);
     [LibraryImport(Library)] internal static partial uint LLVMLookupIntrinsicID(byte* name, nuint length);
+    [LibraryImport(Library)] internal static partial byte* LLVMIntrinsicGetName(uint id, out nuint length);
     [LibraryImport(Library)] internal static partial uint LLVMCountBasicBlocks(nint function);
     [LibraryImport(Library)] internal static partial nint LLVMGetFirstBasicBlock(nint function);
     [LibraryImport(Library)] internal static partial nint LLVMGetNextBasicBlock(nint block);
@@ -149,6 +151,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int LLVMGetInstructionOpcode(nint instruction);
     [LibraryImport(Library)] internal static partial void LLVMInstructionEraseFromParent(nint instruction);
     [LibraryImport(Library)] internal static partial nint LLVMGetCalledValue(nint call);
+    [LibraryImport(Library)] internal static partial uint LLVMGetNumArgOperands(nint call);
     [LibraryImport(Library)] internal static partial int LLVMGetTailCallKind(nint call);
     [LibraryImport(Library)] internal static partial nint LLVMInstructionGetDebugLoc(nint instruction);
     [LibraryImport(Library)] internal static partial nint LLVMGetSubprogram(nint function);
@@ -233,6 +236,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMBuildSelect(nint builder, nint condition, nint then, nint otherwise, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildZExt(nint builder, nint value, nint type, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildTrunc(nint builder, nint value, nint type, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildIntToPtr(nint builder, nint value, nint type, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildPtrToInt(nint builder, nint value, nint type, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildGEP2(nint builder, nint type, nint pointer, nint* indices, uint count, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildPhi(nint builder, nint type, byte* name);

@@ -50,11 +50,12 @@ internal sealed class ChargePlan
         Look.None => false,
         Look.Quiet => pending.Varies,
         Look.Woven => pending.Varies || pending.Units > 0,
+        Look.Charge => true,
         _ => pending.Varies || pending.Units > 0 || pending.Unseen,
     };
 
     /// <summary>Whether the limit is looked at then.</summary>
-    public bool Checks(Step step) => step.Look == Look.Outside || looksAlways && step.Look != Look.Quiet || upgraded.Contains(step.At);
+    public bool Checks(Step step) => step.Look is Look.Outside or Look.Charge || looksAlways && step.Look != Look.Quiet || upgraded.Contains(step.At);
 
     /// <summary>Lets a block look at the limit where it charges without, if it does. Returns whether it does.</summary>
     public bool Upgrade(int block)
@@ -88,7 +89,7 @@ internal sealed class ChargePlan
     public Pending Behind(Step step, Pending pending)
     {
         if (step.Look == Look.None) return pending.Plus(step.Units);
-        var unseen = step.At.IsCall ? step.Look != Look.Outside : !Checks(step) && (pending.Unseen || IsFlush(step, pending));
+        var unseen = step.At.IsCall ? step.Look is not (Look.Outside or Look.Charge) : !Checks(step) && (pending.Unseen || IsFlush(step, pending));
         return IsFlush(step, pending) ? new(true, false, 0, unseen) : pending with { Unseen = unseen };
     }
 

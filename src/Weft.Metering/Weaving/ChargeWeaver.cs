@@ -17,7 +17,7 @@ namespace Weft.Metering.Weaving;
 ///         br i1 %c, %loop, %out                 %more = add i64 %pending, 4
 /// </code>
 /// </summary>
-internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimits? limits, Probes probes, Builder builder, LlvmType unit)
+internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimits? limits, WorkMarks marks, Probes probes, Builder builder, LlvmType unit)
 {
     /// <summary>Base plus units; no base stands for 0.</summary>
     private readonly record struct Sum(Value Base, ulong Units);
@@ -86,7 +86,7 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
             else if (ChargePlan.IsFlush(step, pending))
             {
                 builder.Before(step.At);
-                builder.Call(plan.Checks(step) ? probes.Check : probes.Charge, ValueOf(sum));
+                builder.Call(plan.Checks(step) ? probes.Check : probes.Charge, step.Look == Look.Charge ? builder.Add(ValueOf(sum), marks.ValueOf(step.At, builder)) : ValueOf(sum));
                 sum = default;
             }
             pending = plan.Behind(step, pending);

@@ -69,7 +69,7 @@ internal sealed class MarkLowering : IDisposable
         var flow = new FunctionFlow(function, weights, marks, observers);
         // Calls of itself stay what they were: a recursion that charges only on its way back would never find its limit.
         if (flow.IsQuiet && observers.IsKnown(function)) observers.SetQuiet(function);
-        if (!Array.Exists(flow.Steps, s => s.Exists(x => x.Units > 0))) return;
+        if (!Array.Exists(flow.Steps, s => s.Exists(x => marks.Is(x.At)))) return;
         var looksAlways = Closes(flow, done) || !function.IsOnlyCalled;
         var plan = new ChargePlan(flow, looksAlways);
         if (plan.ChecksAtReturn && observers.IsKnown(function)) observers.SetChecking(function);
@@ -80,8 +80,8 @@ internal sealed class MarkLowering : IDisposable
             plan = new ChargePlan(flow, looksAlways);
             limits = new LoopLimits(flow, plan, observers, module);
         }
-        new ChargeWeaver(flow, plan, looksInLoops ? limits : null, probes, builder, unit).Run();
-        foreach (var step in flow.Steps.SelectMany(s => s).Where(s => s.Units > 0)) Remove(step.At);
+        new ChargeWeaver(flow, plan, looksInLoops ? limits : null, marks, probes, builder, unit).Run();
+        foreach (var step in flow.Steps.SelectMany(s => s).Where(s => marks.Is(s.At))) Remove(step.At);
     }
 
     /// <summary>Tiny loops that look each time round, or add to what is pending, do so once in several rounds.</summary>
@@ -110,7 +110,7 @@ internal sealed class MarkLowering : IDisposable
         {
             builder.Before(mark);
             builder.SetLocation(mark.DebugLocation);
-            builder.Call(probes.Attribute, record, unit.Const(WorkMarks.UnitsOf(mark)));
+            builder.Call(probes.Attribute, record, marks.ValueOf(mark, builder));
         }
         mark.Erase();
     }
