@@ -224,6 +224,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial void LLVMDisposeBuilder(nint builder);
     [LibraryImport(Library)] internal static partial void LLVMPositionBuilder(nint builder, nint block, nint instruction);
     [LibraryImport(Library)] internal static partial void LLVMPositionBuilderBefore(nint builder, nint instruction);
+    [LibraryImport(Library)] internal static partial void LLVMPositionBuilderBeforeInstrAndDbgRecords(nint builder, nint instruction);
     [LibraryImport(Library)] internal static partial void LLVMPositionBuilderAtEnd(nint builder, nint block);
     [LibraryImport(Library)] internal static partial void LLVMSetCurrentDebugLocation2(nint builder, nint location);
     [LibraryImport(Library)] internal static partial nint LLVMDIBuilderCreateDebugLocation(nint context, uint line, uint column, nint scope, nint inlinedAt);

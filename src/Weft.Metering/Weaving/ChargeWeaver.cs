@@ -103,7 +103,7 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
 
     private Value PhiIn(int block)
     {
-        builder.Before(flow.Graph.Blocks[block].First);
+        builder.AtStart(flow.Graph.Blocks[block]);
         return builder.Phi(unit);
     }
 
