@@ -41,6 +41,8 @@ __asm__(WEFT_SHARED("__weft_metering_process_v2")
 // The section's bounds in this module; both are 0 in a module without records.
 extern struct weft_metering_record __start_weft_metering[] __attribute__((weak, visibility("hidden")));
 extern struct weft_metering_record __stop_weft_metering[] __attribute__((weak, visibility("hidden")));
+extern const char __start_weft_metering_costs[] __attribute__((weak, visibility("hidden")));
+extern const char __stop_weft_metering_costs[] __attribute__((weak, visibility("hidden")));
 
 WEFT_WEAK void weft_metering_complain(const char *text, const char *path, int error)
 {
@@ -292,6 +294,7 @@ __attribute__((constructor(101))) static void module_begins(void)
         weft_metering_prepare_process();
         process->copies++;
         weft_metering_register_functions(__start_weft_metering, (uint64_t)(__stop_weft_metering - __start_weft_metering));
+        weft_metering_note_costs(__start_weft_metering_costs, __stop_weft_metering_costs);
         weft_unlock_signal_safe(&process->registry, &mask);
     }
     ensure_hooks();

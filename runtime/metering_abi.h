@@ -15,6 +15,8 @@
 // The optimiser must not take a record for a constant because nothing in its module stores to it: let its address
 // escape, or make it hidden or `externally_initialized`.
 //
+// Each object that holds woven code says in the read-only section `weft_metering_costs` what its units are: a text with its NUL.
+//
 // How a module that holds woven code is linked:
 //   - metering*.o and support.o as objects, in every executable and shared object; twice in one link does no harm.
 //   - Executables with `--export-dynamic-symbol=__weft_metering_*`, so that the objects they load find the state, and

@@ -9,6 +9,7 @@
 //   metering.c           threads, fork, start and end, and the counts
 //   metering_limits.c    what happens when nothing is left: more units, or a limit
 //   metering_modules.c   the functions of woven modules, and the cells that threads count them in
+//   metering_costs.c     what the units of woven modules are
 //   metering_report.c    the report
 //
 // Locks, in the order in which they are taken: `report` (one report at a time, and no module may leave during one),
@@ -31,6 +32,7 @@
 #define OTHER_CELL (CELLS - 1) // shared by the functions that found no cell of their own
 #define THREADS 65536u
 #define MODULES 4096u
+#define COSTS 320 // bytes: a file's name and a digest
 
 #define UNLIMITED UINT64_MAX
 
@@ -104,6 +106,7 @@ struct tables {
     struct thread threads[THREADS];
     struct module modules[MODULES];
     char report[PATH_MAX]; ///< WEFT_METERING_REPORT as it was at the start
+    char costs[COSTS];     ///< what the units of all modules are, or "mixed"
 };
 
 /// What the copies of the runtime in a process share. All of it but `install` starts as zero.
@@ -215,6 +218,11 @@ struct names {
 
 struct names weft_metering_names_of(const struct module *module);
 void weft_metering_next_name(struct names *names);
+
+// ---- metering_costs.c ----
+
+/// Takes what the objects of a module say that their units are: texts, NUL after each. Registry locked.
+void weft_metering_note_costs(const char *texts, const char *end);
 
 // ---- metering_report.c ----
 

@@ -137,6 +137,10 @@ static void write_program(struct weft_file *file)
     weft_file_json(file, program);
     weft_file_text(file, ",\"pid\":");
     weft_file_number(file, (uint64_t)getpid());
+    if (process->tables && *process->tables->costs) {
+        weft_file_text(file, ",\"costs\":");
+        weft_file_json(file, process->tables->costs);
+    }
 }
 
 static void write_stop(struct weft_file *file)

@@ -23,8 +23,8 @@ public enum Stage
 /// <param name="Default">Value when nobody says anything.</param>
 /// <param name="Values">The values allowed; empty when any text is.</param>
 /// <param name="Description">One line for <c>--help</c>.</param>
-/// <param name="IsFile">The value names a file; what the instrument sees is its content, so that a build depends on nothing else.</param>
-public sealed record InstrumentOption(string Name, string Default, IReadOnlyList<string> Values, string Description, bool IsFile = false);
+/// <param name="Read">Any other value names a file: makes of its name, without folders, and its content what the instrument sees, so that a build depends on nothing else.</param>
+public sealed record InstrumentOption(string Name, string Default, IReadOnlyList<string> Values, string Description, Func<string, byte[], string>? Read = null);
 
 /// <summary>One instrument: one class, one method over a module.</summary>
 public interface IInstrument

@@ -12,6 +12,10 @@ public static class Spelling
         return distance <= most ? distance : null;
     }
 
+    /// <summary>The candidate that fewest slips lead to, or null.</summary>
+    public static string? Nearest(string text, IEnumerable<string> candidates) =>
+        candidates.Select(c => (Name: c, Slips: Slips(text, c))).Where(c => c.Slips != null).OrderBy(c => c.Slips).FirstOrDefault().Name;
+
     private static int Distance(string a, string b)
     {
         var row = Enumerable.Range(0, b.Length + 1).ToArray();

@@ -7,6 +7,9 @@ public sealed unsafe class Builder(LlvmContext context) : IDisposable
 
     public void Before(Instruction instruction) => Native.LLVMPositionBuilderBefore(handle, instruction.Handle);
 
+    /// <summary>Before all of a block, debug records too: they may not stand between phis.</summary>
+    public void AtStart(BasicBlock block) => Native.LLVMPositionBuilderBeforeInstrAndDbgRecords(handle, block.First.Handle);
+
     public void AtEnd(BasicBlock block) => Native.LLVMPositionBuilderAtEnd(handle, block.Handle);
 
     /// <summary>Sets a location that LLVM or the front end made.</summary>
@@ -64,6 +67,11 @@ public sealed unsafe class Builder(LlvmContext context) : IDisposable
     public Value PointerToInt(Value pointer, LlvmType type)
     {
         fixed (byte* name = "\0"u8) return new(Native.LLVMBuildPtrToInt(handle, pointer.Handle, type.Handle, name));
+    }
+
+    public Value IntToPointer(Value integer)
+    {
+        fixed (byte* name = "\0"u8) return new(Native.LLVMBuildIntToPtr(handle, integer.Handle, context.Pointer.Handle, name));
     }
 
     /// <summary>A pointer some bytes on.</summary>

@@ -94,6 +94,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int LLVMGetNumOperands(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMGetOperand(nint value, uint index);
     [LibraryImport(Library)] internal static partial nint LLVMIsAFunction(nint value);
+    [LibraryImport(Library)] internal static partial nint LLVMIsAGlobalAlias(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstant(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstantInt(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAInlineAsm(nint value);
@@ -138,6 +139,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial void LLVMDeleteFunction(nint function);
     [LibraryImport(Library)] internal static partial uint LLVMGetIntrinsicID(nint function);
     [LibraryImport(Library)] internal static partial uint LLVMLookupIntrinsicID(byte* name, nuint length);
+    [LibraryImport(Library)] internal static partial byte* LLVMIntrinsicGetName(uint id, out nuint length);
     [LibraryImport(Library)] internal static partial uint LLVMCountBasicBlocks(nint function);
     [LibraryImport(Library)] internal static partial nint LLVMGetFirstBasicBlock(nint function);
     [LibraryImport(Library)] internal static partial nint LLVMGetNextBasicBlock(nint block);
@@ -150,6 +152,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial void LLVMInstructionEraseFromParent(nint instruction);
     [LibraryImport(Library)] internal static partial void LLVMInstructionRemoveFromParent(nint instruction);
     [LibraryImport(Library)] internal static partial nint LLVMGetCalledValue(nint call);
+    [LibraryImport(Library)] internal static partial uint LLVMGetNumArgOperands(nint call);
     [LibraryImport(Library)] internal static partial int LLVMGetTailCallKind(nint call);
     [LibraryImport(Library)] internal static partial nint LLVMInstructionGetDebugLoc(nint instruction);
     [LibraryImport(Library)] internal static partial nint LLVMGetSubprogram(nint function);
@@ -222,6 +225,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial void LLVMDisposeBuilder(nint builder);
     [LibraryImport(Library)] internal static partial void LLVMPositionBuilder(nint builder, nint block, nint instruction);
     [LibraryImport(Library)] internal static partial void LLVMPositionBuilderBefore(nint builder, nint instruction);
+    [LibraryImport(Library)] internal static partial void LLVMPositionBuilderBeforeInstrAndDbgRecords(nint builder, nint instruction);
     [LibraryImport(Library)] internal static partial void LLVMPositionBuilderAtEnd(nint builder, nint block);
     [LibraryImport(Library)] internal static partial void LLVMSetCurrentDebugLocation2(nint builder, nint location);
     [LibraryImport(Library)] internal static partial nint LLVMDIBuilderCreateDebugLocation(nint context, uint line, uint column, nint scope, nint inlinedAt);
@@ -234,6 +238,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMBuildSelect(nint builder, nint condition, nint then, nint otherwise, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildZExt(nint builder, nint value, nint type, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildTrunc(nint builder, nint value, nint type, byte* name);
+    [LibraryImport(Library)] internal static partial nint LLVMBuildIntToPtr(nint builder, nint value, nint type, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildPtrToInt(nint builder, nint value, nint type, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildGEP2(nint builder, nint type, nint pointer, nint* indices, uint count, byte* name);
     [LibraryImport(Library)] internal static partial nint LLVMBuildPhi(nint builder, nint type, byte* name);

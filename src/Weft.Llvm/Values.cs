@@ -103,6 +103,8 @@ public readonly unsafe record struct Value(nint Handle)
 
     public bool IsFunction => Native.LLVMIsAFunction(Handle) != 0;
 
+    public bool IsAlias => Native.LLVMIsAGlobalAlias(Handle) != 0;
+
     public bool IsInlineAsm => Native.LLVMIsAInlineAsm(Handle) != 0;
 
     /// <summary>Of inline assembly: whether there are no instructions in it, or none that do more than compute.</summary>
@@ -418,6 +420,23 @@ public readonly unsafe record struct Function(nint Handle)
     {
         fixed (byte* first = name) return Native.LLVMLookupIntrinsicID(first, (nuint)name.Length);
     }
+
+    /// <summary>The base names of all intrinsics that the library knows.</summary>
+    public static IReadOnlyList<string> IntrinsicNames
+    {
+        get
+        {
+            // Numbers go by target and name, and nothing comes after XCore's; LLVM-C does not say how many there are.
+            var names = new string[LookupIntrinsic("llvm.xcore.zext"u8)];
+            for (var i = 0; i < names.Length; i++) names[i] = NameOfIntrinsic((uint)i + 1);
+            return names;
+        }
+    }
+
+    /// <summary>Of an intrinsic: its name without the types in it.</summary>
+    public string IntrinsicName => NameOfIntrinsic(IntrinsicId);
+
+    private static string NameOfIntrinsic(uint id) => LlvmLibrary.Text(Native.LLVMIntrinsicGetName(id, out var length), length);
 }
 
 public readonly record struct BasicBlock(nint Handle)
@@ -519,6 +538,9 @@ public readonly record struct Instruction(nint Handle)
     public int DebugLine => DebugLocation == 0 ? 0 : (int)Native.LLVMGetDebugLocLine(Handle);
 
     public Value CalledValue => new(Native.LLVMGetCalledValue(Handle));
+
+    /// <summary>Of a call: its first operands are its arguments.</summary>
+    public int ArgumentCount => (int)Native.LLVMGetNumArgOperands(Handle);
 
     public bool IsCall => Opcode is Opcode.Call or Opcode.Invoke or Opcode.CallBr;
 

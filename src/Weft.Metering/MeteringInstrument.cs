@@ -1,11 +1,12 @@
 using Weft.Core;
 using Weft.Llvm;
+using Weft.Metering.Costs;
 using Weft.Metering.Weaving;
 
 namespace Weft.Metering;
 
 /// <summary>
-/// Counts canonical units of work (<see cref="CanonicalCost"/>) of IR as the front end wrote it, and stops at a limit. FRONT marks
+/// Counts units of work (<see cref="CostModel"/>) of IR as the front end wrote it, and stops at a limit. FRONT marks
 /// what each block costs (<see cref="Marker"/>), so that the optimiser may inline and simplify as it does without; MIDDLE turns the
 /// marks into a sum in a register that goes to the thread's meter where somebody may look (<see cref="MarkLowering"/>); BACK
 /// puts in the instructions that do so (<see cref="Probes"/>): a subtraction from memory, and a jump where the limit is looked at.
@@ -30,7 +31,7 @@ namespace Weft.Metering;
 /// </summary>
 public sealed class MeteringInstrument : IInstrument
 {
-    private const string Mode = "mode", Register = "register", Reference = "reference", Detail = "detail", Total = "total", Functions = "functions", Limits = "limits", On = "on", Off = "off", Exact = "exact";
+    private const string Mode = "mode", Register = "register", Reference = "reference", Detail = "detail", Total = "total", Functions = "functions", Limits = "limits", On = "on", Off = "off", Exact = "exact", Costs = "costs";
 
     public string Name => "metering";
 
@@ -41,6 +42,7 @@ public sealed class MeteringInstrument : IInstrument
         new(Mode, Register, [Register, Reference], "register: gather charges in a register between calls; reference: charge memory at every block"),
         new(Detail, Total, [Total, Functions], "what the report tells apart beside threads; functions cost time"),
         new(Limits, On, [On, Off, Exact], "on: loops look for the limit; off: calls of code that is not woven do, loops do not; exact: as on, memory is as the source says, and a callback may throw"),
+        new(Costs, CostModel.CanonicalName, [CostModel.CanonicalName, CostModel.InstructionsName], "what a unit is: canonical; instructions: every one of the front end's IR; or as a file says", CostFile.Read),
     ];
 
     public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => settings.Option(Mode) == Reference ? [Stage.Front] : [Stage.Front, Stage.Middle, Stage.Back];
@@ -68,9 +70,13 @@ public sealed class MeteringInstrument : IInstrument
     {
         if (WorkMarks.AreIn(module) || Probes.AreIn(module) || Probes.AreExpanded(module)) return; // woven before: bitcode that went through link-time optimisation
         Canonicaliser.Run(module);
-        var functions = module.Functions.Where(IsCharged(module)).ToList();
+        var model = CostModel.Of(context.Option(Costs));
+        var calls = new CallCosts(module, model);
+        calls.Check();
+        var functions = module.Functions.Where(IsCharged(module, calls)).ToList();
         if (functions.Count == 0) return;
-        var marker = new Marker(module, context.Option(Detail) == Functions ? new Records(module) : null);
+        CostRecord.Add(module, model);
+        var marker = new Marker(module, new InstructionCosts(module, model, calls), context.Option(Detail) == Functions ? new Records(module) : null);
         using var builder = new Builder(module.Context);
         var isExact = context.Option(Limits) == Exact;
         var probes = isReference ? new Probes(module, isExact) : null;
@@ -83,13 +89,15 @@ public sealed class MeteringInstrument : IInstrument
 
     private static void Lower(Module module, WeaveContext context)
     {
-        if (WorkMarks.AreIn(module)) MarkLowering.Run(module, IsCharged(module), context.Option(Limits) != Off, context.Optimised);
+        if (!WorkMarks.AreIn(module)) return;
+        var calls = new CallCosts(module, CostModel.Of(context.Option(Costs)));
+        MarkLowering.Run(module, IsCharged(module, calls), context.Option(Limits) != Off, context.Optimised);
     }
 
-    private static Func<Function, bool> IsCharged(Module module)
+    private static Func<Function, bool> IsCharged(Module module, CallCosts calls)
     {
         var resolvers = module.IndirectResolvers;
-        return f => MayCharge(f) && !resolvers.Contains(f);
+        return f => MayCharge(f) && !resolvers.Contains(f) && !calls.IsFree(f);
     }
 
     // Naked functions have no frame to count in; noprofile is clang's no_profile_instrument_function.

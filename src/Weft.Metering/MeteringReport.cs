@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Weft.Core;
+using Weft.Metering.Costs;
 
 namespace Weft.Metering;
 
@@ -11,6 +12,10 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, Reache
     private const string Format = "weft-metering";
     private const int Version = 2;
     private const string Unattributed = "(unattributed)";
+    private const string UsualCosts = CostModel.CanonicalName;
+
+    /// <summary>What the units are: a model's name, "mixed" if the program's modules differ, null if nobody says.</summary>
+    public string? Costs { get; init; }
 
     /// <exception cref="WeftException">No such file, cut short, or not a report.</exception>
     public static MeteringReport Read(string path)
@@ -35,6 +40,7 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, Reache
     public void WriteTable(TextWriter output, ReportOptions options, Func<string, string> demangle)
     {
         output.Write($"{Program} (process {Pid}): {Number(Total)} units\n");
+        if (Costs is { } costs && costs != UsualCosts) output.Write($"costs: {Printable(costs)}\n");
         if (Stopped is { } limit) output.Write(limit.Scope == "program" ? "stopped by the program itself\n" : $"stopped: the {limit.Scope} reached its limit of {Number(limit.Units)} units\n");
         if (options.Threads)
             Table(output, "thread", Threads.OrderByDescending(t => t.Units).Select(t => (t.Units, $"{t.Index} {t.Name}{(t.Ended ? "" : " (running)")}")).ToList(), options.Top);
@@ -67,6 +73,7 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, Reache
         json.WriteNumber("version", Version);
         json.WriteString("program", Program);
         json.WriteNumber("pid", Pid);
+        if (Costs != null) json.WriteString("costs", Costs);
         json.WriteNumber("total", Total);
         if (Stopped is { } limit)
         {
@@ -118,7 +125,10 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, Reache
             Text(root, "program"), root.GetProperty("pid").GetInt32(), root.GetProperty("total").GetUInt64(),
             root.TryGetProperty("stopped", out var stopped) ? new ReachedLimit(Text(stopped, "scope"), stopped.GetProperty("limit").GetUInt64()) : null,
             [.. root.GetProperty("threads").EnumerateArray().Select(t => new MeteredThread(t.GetProperty("index").GetInt32(), Text(t, "name"), t.GetProperty("units").GetUInt64(), t.GetProperty("ended").GetBoolean()))],
-            [.. root.GetProperty("functions").EnumerateArray().Select(f => new MeteredFunction(Text(f, "name"), Text(f, "module"), f.GetProperty("units").GetUInt64()))]);
+            [.. root.GetProperty("functions").EnumerateArray().Select(f => new MeteredFunction(Text(f, "name"), Text(f, "module"), f.GetProperty("units").GetUInt64()))])
+        {
+            Costs = root.TryGetProperty("costs", out _) ? Text(root, "costs") : null,
+        };
     }
 
     // A name may hold bytes that are not UTF-8 or half a surrogate pair: the report stays readable all the same.

@@ -77,10 +77,12 @@ public sealed record BuildOptions
 
     private static string[] Words(string? text) => text?.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
 
-    private static string Checked(IInstrument instrument, InstrumentOption option, string value) =>
-        option.IsFile ? System.Text.Encoding.UTF8.GetString(AtomicFile.Read(value))
-            : option.Values.Count == 0 || option.Values.Contains(value) ? value
-            : throw WeftException.Usage($"--{instrument.Name}-{option.Name}: '{value}' is not one of {string.Join(", ", option.Values)}");
+    private static string Checked(IInstrument instrument, InstrumentOption option, string value)
+    {
+        if (option.Values.Contains(value) || option is { Values.Count: 0, Read: null }) return value;
+        if (option.Read != null && (option.Values.Count == 0 || File.Exists(value))) return option.Read(Path.GetFileName(value), AtomicFile.Read(value));
+        throw WeftException.Usage($"--{instrument.Name}-{option.Name}: '{value}' is not one of {string.Join(", ", option.Values)}{(option.Read != null ? ", nor a file" : "")}");
+    }
 }
 
 /// <summary>The instruments Weft has, in the order they are woven.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Weft.Core;
 using Weft.Llvm;
 
@@ -33,7 +34,7 @@ public sealed class TracingInstrument : IInstrument
         new("loops", "on", ["on", "off"], "on: also every function with a loop"),
         new("only", "", [], "GLOB,...: trace these functions whatever their size, and no others"),
         new("never", "", [], "GLOB,...: never trace these"),
-        new("attr-list", "", [], "FILE of [always] and [never] rules in the format of clang's -fxray-attr-list=", IsFile: true),
+        new("attr-list", "", [], "FILE of [always] and [never] rules in the format of clang's -fxray-attr-list=", (_, content) => Encoding.UTF8.GetString(content)),
     ];
 
     public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Front, Stage.Back];

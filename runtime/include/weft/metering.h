@@ -45,11 +45,12 @@
 // returning from main(). `-` means standard error; `%p` in FILE becomes the process id; a relative FILE is meant from
 // the directory in which the program was started. The variable is ignored in set-user-id programs.
 //
-//   {"format":"weft-metering","version":2,"program":PATH,"pid":N,"total":N,
+//   {"format":"weft-metering","version":2,"program":PATH,"pid":N,"costs":NAME,"total":N,
 //    "stopped":{"scope":"process"|"thread"|"program","limit":N},
 //    "threads":[{"index":N,"name":NAME,"units":N,"ended":BOOL}...],
 //    "functions":[{"name":SYMBOL,"module":SOURCE,"units":N}...]}
 //
+//   - "costs" says what a unit is: "canonical", "instructions", a file's name and digest, or "mixed" if modules differ.
 //   - "stopped" is there if the process was.
 //   - The total, the sum over threads and the sum over functions are equal; functions may have more when the process was stopped, by
 //     what was done beyond the limit.

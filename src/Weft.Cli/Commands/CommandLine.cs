@@ -77,10 +77,7 @@ internal static class CommandLine
         return WeftException.Usage($"'{path}' knows no {kind} '{unknown}'", similar != null ? $"did you mean '{similar}'?" : hint ?? $"'{path} --help' shows what it takes");
     }
 
-    private static string? Similar(string text, IEnumerable<Symbol> symbols) => symbols.Where(s => !s.Hidden && s is not Argument)
-        .Select(s => (s.Name, Slips: Spelling.Slips(text, s.Name)))
-        .Where(s => s.Slips != null)
-        .OrderBy(s => s.Slips).Select(s => s.Name).FirstOrDefault();
+    private static string? Similar(string text, IEnumerable<Symbol> symbols) => Spelling.Nearest(text, symbols.Where(s => !s.Hidden && s is not Argument).Select(s => s.Name));
 
     private sealed class PageAction : SynchronousCommandLineAction
     {

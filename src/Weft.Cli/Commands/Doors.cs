@@ -39,7 +39,7 @@ internal static class Doors
             {
                 var flag = new Option<string>($"--{instrument.Name}-{option.Name}")
                 {
-                    HelpName = option.Values.Count > 0 ? string.Join('|', option.Values) : "VALUE",
+                    HelpName = string.Join('|', [.. option.Values, .. option.Read != null ? ["FILE"] : option.Values.Count == 0 ? ["VALUE"] : Array.Empty<string>()]),
                     Description = option.Description + (option.Default.Length > 0 ? $" [default: {option.Default}]" : ""),
                 };
                 flag.CompletionSources.Add([.. option.Values]);

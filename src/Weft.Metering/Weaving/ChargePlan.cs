@@ -28,15 +28,17 @@ internal readonly record struct Pending(bool Reached, bool Varies, ulong Units, 
 internal sealed class ChargePlan
 {
     private readonly FunctionFlow flow;
-    private readonly bool looksAlways;
+    private readonly bool looksAlways, hasPoints;
     private readonly HashSet<Instruction> upgraded = [];
 
     /// <param name="flow">The function.</param>
     /// <param name="looksAlways">Whether each charge has to look, as nobody else does for this function.</param>
-    public ChargePlan(FunctionFlow flow, bool looksAlways)
+    /// <param name="hasPoints">Whether there are points that look, and nothing else does.</param>
+    public ChargePlan(FunctionFlow flow, bool looksAlways, bool hasPoints)
     {
         this.flow = flow;
         this.looksAlways = looksAlways;
+        this.hasPoints = hasPoints;
         AtStart = new Pending[flow.Graph.Count];
         Solve();
     }
@@ -50,11 +52,12 @@ internal sealed class ChargePlan
         Look.None => false,
         Look.Quiet => pending.Varies,
         Look.Woven => pending.Varies || pending.Units > 0,
+        Look.Charge => true,
         _ => pending.Varies || pending.Units > 0 || pending.Unseen,
     };
 
     /// <summary>Whether the limit is looked at then.</summary>
-    public bool Checks(Step step) => step.Look == Look.Outside || looksAlways && step.Look != Look.Quiet || upgraded.Contains(step.At);
+    public bool Checks(Step step) => step.Look == Look.Outside || !hasPoints && (step.Look == Look.Charge || looksAlways && step.Look != Look.Quiet) || upgraded.Contains(step.At);
 
     /// <summary>Lets a block look at the limit where it charges without, if it does. Returns whether it does.</summary>
     public bool Upgrade(int block)
@@ -88,7 +91,7 @@ internal sealed class ChargePlan
     public Pending Behind(Step step, Pending pending)
     {
         if (step.Look == Look.None) return pending.Plus(step.Units);
-        var unseen = step.At.IsCall ? step.Look != Look.Outside : !Checks(step) && (pending.Unseen || IsFlush(step, pending));
+        var unseen = step.At.IsCall && step.Look != Look.Charge ? step.Look != Look.Outside : !Checks(step) && (pending.Unseen || IsFlush(step, pending));
         return IsFlush(step, pending) ? new(true, false, 0, unseen) : pending with { Unseen = unseen };
     }
 

@@ -17,7 +17,7 @@ namespace Weft.Metering.Weaving;
 ///         br i1 %c, %loop, %out                 %more = add i64 %pending, 4
 /// </code>
 /// </summary>
-internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimits? limits, Probes probes, Builder builder, LlvmType unit)
+internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimits? limits, WorkMarks marks, Probes probes, Builder builder, LlvmType unit)
 {
     /// <summary>Base plus units; no base stands for 0.</summary>
     private readonly record struct Sum(Value Base, ulong Units);
@@ -89,7 +89,7 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
             else if (ChargePlan.IsFlush(step, pending))
             {
                 builder.Before(step.At);
-                Flush(step, ValueOf(sum));
+                Flush(step, step.Look == Look.Charge ? builder.Add(ValueOf(sum), marks.ValueOf(step.At, builder)) : ValueOf(sum));
                 sum = default;
             }
             else if (step.Point == LimitPoint.Loop)
@@ -117,7 +117,7 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
 
     private Value PhiIn(int block)
     {
-        builder.Before(flow.Graph.Blocks[block].First);
+        builder.AtStart(flow.Graph.Blocks[block]);
         return builder.Phi(unit);
     }
 

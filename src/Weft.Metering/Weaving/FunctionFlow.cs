@@ -5,8 +5,8 @@ namespace Weft.Metering.Weaving;
 
 /// <summary>What matters of a block, in order.</summary>
 /// <param name="At">The mark, or what looks.</param>
-/// <param name="Units">Of a mark.</param>
-/// <param name="Look">Of what looks; none for marks.</param>
+/// <param name="Units">Of a mark, if they are known.</param>
+/// <param name="Look">Of what looks, as marks do whose units are not known.</param>
 /// <param name="Point">Of a point where the limit is looked at.</param>
 internal readonly record struct Step(Instruction At, ulong Units, Look Look, LimitPoint? Point = null)
 {
@@ -42,7 +42,7 @@ internal sealed class FunctionFlow
     {
         var steps = new List<Step>();
         foreach (var instruction in block.Instructions)
-            if (marks.Is(instruction)) steps.Add(new(instruction, WorkMarks.UnitsOf(instruction), Look.None));
+            if (marks.Is(instruction)) steps.Add(new(instruction, WorkMarks.UnitsOf(instruction), WorkMarks.IsLinear(instruction) ? Look.Charge : Look.None));
             else if (points?.KindOf(instruction) is { } point) steps.Add(new(instruction, 0, point == LimitPoint.Loop ? Look.None : Look.Outside, point));
             else if (observers.Of(instruction) is var look and not Look.None) steps.Add(new(instruction, 0, look == Look.Quiet && IsTail(instruction) ? Look.Woven : look));
             else if (instruction.Opcode is Opcode.Ret or Opcode.Resume or Opcode.CleanupRet) steps.Add(new(instruction, 0, Look.Woven));

@@ -77,6 +77,7 @@ internal sealed class LimitPointInserter(Module module, Function point, IReadOnl
 {
     private readonly HashSet<nint> woven = [.. functions.Select(f => f.Handle)];
     private readonly Observers observers = new(functions.Contains);
+    private readonly WorkMarks? marks = WorkMarks.AreIn(module) ? new(module) : null;
     private readonly BranchWeights weights = new(module.Context);
     private readonly FlowEditor editor = new(module.Context, builder);
     private readonly uint nounwind = Llvm.Attribute.Kind("nounwind"u8);
@@ -126,7 +127,8 @@ internal sealed class LimitPointInserter(Module module, Function point, IReadOnl
         var stops = new bool[graph.Count];
         for (var block = 0; block < graph.Count; block++)
             foreach (var instruction in graph.Blocks[block].Instructions)
-                if (instruction.IsCall && Observers.MayBeLeft(instruction) && !IsOfWoven(instruction) && observers.Of(instruction) == Look.Outside)
+                if (IsLinear(instruction)) calls.Add((instruction.Next, LimitPoint.Call)); // before what is paid for
+                else if (instruction.IsCall && Observers.MayBeLeft(instruction) && !IsOfWoven(instruction) && observers.Of(instruction) == Look.Outside)
                 {
                     calls.Add((instruction, LimitPoint.Call));
                     stops[block] = true;
@@ -135,6 +137,8 @@ internal sealed class LimitPointInserter(Module module, Function point, IReadOnl
             if (loop.GoesRound(graph, b => stops[b])) MatchLoop(loop, graph, stops, headers, calls);
         return (headers, calls);
     }
+
+    private bool IsLinear(Instruction instruction) => marks?.Is(instruction) == true && WorkMarks.IsLinear(instruction);
 
     // Best before calls that have a landing pad: what the loop has in hand is cleaned up there.
     private void MatchLoop(Loop loop, FlowGraph graph, bool[] stops, List<Instruction> headers, List<(Instruction, LimitPoint)> calls)

@@ -72,7 +72,7 @@ internal sealed class MarkLowering : IDisposable
         var flow = FlowOf(function);
         // Calls of itself stay what they were: a recursion that charges only on its way back would never find its limit.
         if (flow.IsQuiet && observers.IsKnown(function)) observers.SetQuiet(function);
-        if (!Array.Exists(flow.Steps, s => s.Exists(x => x.Units > 0))) return;
+        if (!Array.Exists(flow.Steps, s => s.Exists(x => marks.Is(x.At)))) return;
         var looksAlways = Closes(flow, done) || !function.IsOnlyCalled;
         var (plan, limits) = Plan(flow, looksAlways);
         if (plan.ChecksAtReturn && observers.IsKnown(function)) observers.SetChecking(function);
@@ -81,8 +81,8 @@ internal sealed class MarkLowering : IDisposable
             flow = FlowOf(function);
             (plan, limits) = Plan(flow, looksAlways);
         }
-        new ChargeWeaver(flow, plan, looksInLoops ? limits : null, probes, builder, unit).Run();
-        foreach (var step in flow.Steps.SelectMany(s => s).Where(s => s.Units > 0)) Remove(step.At);
+        new ChargeWeaver(flow, plan, looksInLoops ? limits : null, marks, probes, builder, unit).Run();
+        foreach (var step in flow.Steps.SelectMany(s => s).Where(s => marks.Is(s.At))) Remove(step.At);
     }
 
     private FunctionFlow FlowOf(Function function) => new(function, weights, marks, observers, points);
@@ -90,7 +90,7 @@ internal sealed class MarkLowering : IDisposable
     // Where there are points, nothing else looks.
     private (ChargePlan Plan, LoopLimits? Limits) Plan(FunctionFlow flow, bool looksAlways)
     {
-        var plan = new ChargePlan(flow, looksAlways && points == null);
+        var plan = new ChargePlan(flow, looksAlways, points != null);
         return (plan, points == null ? new LoopLimits(flow, plan, observers, module) : null);
     }
 
@@ -120,7 +120,7 @@ internal sealed class MarkLowering : IDisposable
         {
             builder.Before(mark);
             builder.SetLocation(mark.DebugLocation);
-            builder.Call(probes.Attribute, record, unit.Const(WorkMarks.UnitsOf(mark)));
+            builder.Call(probes.Attribute, record, marks.ValueOf(mark, builder));
         }
         mark.Erase();
     }

@@ -14,6 +14,9 @@ internal enum Look
     /// <summary>Woven code may look, and checks before it lets anybody else.</summary>
     Woven,
 
+    /// <summary>A charge that may be as large as it likes: it goes to memory, and the limit has to be checked.</summary>
+    Charge,
+
     /// <summary>Somebody outside may look, or the world may be told something: the limit has to be checked.</summary>
     Outside,
 }
