@@ -30,7 +30,7 @@ namespace Weft.Metering;
 /// </summary>
 public sealed class MeteringInstrument : IInstrument
 {
-    private const string Mode = "mode", Register = "register", Reference = "reference", Detail = "detail", Total = "total", Functions = "functions", Limits = "limits", On = "on", Off = "off";
+    private const string Mode = "mode", Register = "register", Reference = "reference", Detail = "detail", Total = "total", Functions = "functions", Lines = "lines", Calls = "calls", Limits = "limits", On = "on", Off = "off";
 
     public string Name => "metering";
 
@@ -39,13 +39,15 @@ public sealed class MeteringInstrument : IInstrument
     public IReadOnlyList<InstrumentOption> Options { get; } =
     [
         new(Mode, Register, [Register, Reference], "register: gather charges in a register between calls; reference: charge memory at every block"),
-        new(Detail, Total, [Total, Functions], "what the report tells apart beside threads; functions cost time"),
+        new(Detail, Total, [Total, Functions, Lines, Calls], "what the report tells apart beside threads: functions, their lines too, or calls by who called whom as well; each costs time"),
         new(Limits, On, [On, Off], "on: loops look for the limit; off: calls of code that is not woven do, loops do not"),
     ];
 
     public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => settings.Option(Mode) == Reference ? [Stage.Front] : [Stage.Front, Stage.Middle, Stage.Back];
 
     public bool WantsCanonicalIr => true;
+
+    public bool WantsLocations(InstrumentSettings settings) => settings.Option(Detail) is Lines or Calls;
 
     public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_metering_*", "weft_metering_*"];
 
@@ -63,10 +65,13 @@ public sealed class MeteringInstrument : IInstrument
         Canonicaliser.Run(module);
         var functions = module.Functions.Where(IsCharged(module)).ToList();
         if (functions.Count == 0) return;
-        var marker = new Marker(module, context.Option(Detail) == Functions ? new Records(module) : null);
+        var detail = context.Option(Detail);
+        var probes = new Probes(module);
         using var builder = new Builder(module.Context);
-        if (isReference) marker.Charge(functions, builder, new Probes(module));
-        else marker.Mark(functions, builder, new WorkMarks(module));
+        var marker = new Marker(module, builder, detail == Total ? null : new Records(module, hasLines: detail is Lines or Calls), detail == Calls ? new CallContexts(module, builder, probes) : null);
+        if (isReference) marker.Charge(functions, probes);
+        else marker.Mark(functions, new WorkMarks(module));
+        probes.Seal();
     }
 
     private static void Lower(Module module, WeaveContext context)

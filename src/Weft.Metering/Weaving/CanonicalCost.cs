@@ -21,11 +21,11 @@ internal sealed class CanonicalCost(Module module)
     public ulong Of(BasicBlock block)
     {
         ulong units = 0;
-        foreach (var instruction in block.Instructions)
-            if (!IsFree(instruction) && !(isCovered && coverage.Has(instruction)))
-                units++;
+        foreach (var instruction in block.Instructions) units += Of(instruction);
         return units;
     }
+
+    public ulong Of(Instruction instruction) => IsFree(instruction) || isCovered && coverage.Has(instruction) ? 0ul : 1;
 
     private bool IsFree(Instruction instruction) => instruction.Opcode switch
     {

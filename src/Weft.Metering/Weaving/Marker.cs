@@ -12,57 +12,105 @@ namespace Weft.Metering.Weaving;
 ///   br i1 %c, ...                   br i1 %c, ...
 /// </code>
 /// </summary>
-internal sealed class Marker(Module module, Records? records)
+/// <param name="module">What is marked.</param>
+/// <param name="builder">Inserts.</param>
+/// <param name="records">Whose units they are, if somebody wants to know.</param>
+/// <param name="contexts">Who called whom, likewise.</param>
+internal sealed class Marker(Module module, Builder builder, Records? records, CallContexts? contexts)
 {
     private readonly CanonicalCost cost = new(module);
 
-    public void Mark(IReadOnlyList<Function> functions, Builder builder, WorkMarks marks) =>
-        ForEach(functions, builder, (units, record) => marks.Add(builder, units, record));
+    public void Mark(IReadOnlyList<Function> functions, WorkMarks marks) => ForEach(functions, parts =>
+    {
+        foreach (var (record, units) in parts) marks.Add(builder, units, record);
+    });
 
     /// <summary>The reference: each block charges memory, and looks.</summary>
-    public void Charge(IReadOnlyList<Function> functions, Builder builder, Probes probes)
+    public void Charge(IReadOnlyList<Function> functions, Probes probes)
     {
         var unit = module.Context.Int(64);
-        ForEach(functions, builder, (units, record) =>
+        ForEach(functions, parts =>
         {
-            if (record is { } known) builder.Call(probes.Attribute, known, unit.Const(units));
-            builder.Call(probes.Check, unit.Const(units));
+            foreach (var (record, units) in parts)
+                if (record is { } known) builder.Call(probes.Attribute, known, unit.Const(units));
+            builder.Call(probes.Check, unit.Const(Sum(parts)));
         });
-        probes.Seal();
     }
 
-    private void ForEach(IReadOnlyList<Function> functions, Builder builder, Action<ulong, Value?> insert)
+    /// <summary>Where a block charges, and what for: for itself, and perhaps for the return behind it.</summary>
+    private readonly record struct Site(Instruction Before, BasicBlock Block, BasicBlock? Return);
+
+    private void ForEach(IReadOnlyList<Function> functions, Action<List<(Value? Record, ulong Units)>> insert)
     {
         foreach (var function in functions)
         {
             var sites = Match(function);
             if (sites.Count == 0) continue;
-            var record = records?.For(function);
+            var parts = sites.ConvertAll(s => Parts(function, s));
             builder.SetArtificialLocation(function);
-            foreach (var (before, units) in sites)
+            var count = contexts?.Weave(function, AfterAllocas(function.Entry), records!.For(function));
+            for (var i = 0; i < sites.Count; i++)
             {
-                builder.Before(before);
-                insert(units, record);
+                builder.Before(sites[i].Before);
+                insert(parts[i]);
+                count?.Invoke(Sum(parts[i]));
             }
         }
     }
 
-    private List<(Instruction Before, ulong Units)> Match(Function function)
+    private List<Site> Match(Function function)
     {
-        var sites = new List<(Instruction, ulong)>();
+        var sites = new List<Site>();
         var entry = function.Entry;
         foreach (var block in function.Blocks)
         {
             if (block != entry && IsReturn(block)) continue; // the blocks before have paid
             var before = block == entry ? AfterAllocas(block) : block.FirstInsertion;
             if (!before.Exists) continue; // only a catchswitch: nothing may stand beside it, and it costs nothing
-            if (cost.Of(block) + CostOfReturn(block) is var units and > 0) sites.Add((before, units));
+            var site = new Site(before, block, ReturnBehind(block));
+            if (UnitsOf(site) > 0) sites.Add(site);
         }
         return sites;
     }
 
-    private ulong CostOfReturn(BasicBlock block) =>
-        block.Terminator is { Opcode: Opcode.Br, SuccessorCount: 1 } jump && jump.Successor(0) is var next && next != block && IsReturn(next) ? cost.Of(next) : 0;
+    private ulong UnitsOf(Site site) => cost.Of(site.Block) + (site.Return is { } behind ? cost.Of(behind) : 0);
+
+    private static ulong Sum(List<(Value? Record, ulong Units)> parts) => parts.Aggregate(0ul, (sum, p) => sum + p.Units);
+
+    private List<(Value? Record, ulong Units)> Parts(Function function, Site site)
+    {
+        if (records == null) return [(null, UnitsOf(site))];
+        if (!records.HasLines) return [(records.For(function), UnitsOf(site))];
+        var parts = new List<(Value? Record, ulong Units)>();
+        AddLines(function, site.Block, parts);
+        if (site.Return is { } behind) AddLines(function, behind, parts);
+        return parts;
+    }
+
+    // What has no line of its own has that of what comes before it, so that each unit has one.
+    private void AddLines(Function function, BasicBlock block, List<(Value? Record, ulong Units)> parts)
+    {
+        var record = FirstLine(function, block);
+        foreach (var instruction in block.Instructions)
+        {
+            var location = new DebugLocation(instruction.DebugLocation);
+            if (location.Handle != 0 && location.Line > 0) record = records!.For(function, location);
+            if (cost.Of(instruction) is not (var units and > 0)) continue;
+            var at = parts.FindLastIndex(p => p.Record == record);
+            if (at < 0) parts.Add((record, units));
+            else parts[at] = (record, parts[at].Units + units);
+        }
+    }
+
+    private Value FirstLine(Function function, BasicBlock block)
+    {
+        foreach (var instruction in block.Instructions)
+            if (instruction.DebugLocation is var location and not 0 && new DebugLocation(location) is { Line: > 0 } known) return records!.For(function, known);
+        return records!.For(function);
+    }
+
+    private BasicBlock? ReturnBehind(BasicBlock block) =>
+        block.Terminator is { Opcode: Opcode.Br, SuccessorCount: 1 } jump && jump.Successor(0) is var next && next != block && IsReturn(next) ? next : null;
 
     /// <summary>
     /// A block that nothing but returns from the function, and that every block before jumps to: charged there, so that a call right

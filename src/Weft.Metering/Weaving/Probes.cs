@@ -10,6 +10,7 @@ namespace Weft.Metering.Weaving;
 internal sealed class Probes
 {
     private const string ChargeName = "weft.metering.charge", CheckName = "weft.metering.check", DueName = "weft.metering.due", AttributeName = "weft.metering.attribute";
+    private const string CurrentName = "weft.metering.current", EnterName = "weft.metering.enter", FindName = "weft.metering.find", LeaveName = "weft.metering.leave", CallsName = "weft.metering.calls", CountName = "weft.metering.count";
 
     private static readonly byte[] Source = ReadSource();
 
@@ -20,11 +21,17 @@ internal sealed class Probes
     public Probes(Module module)
     {
         this.module = module;
-        var (unit, pointer) = (module.Context.Int(64), module.Context.Pointer);
-        Charge = Declare(ChargeName, comesBack: true, looks: false, unit);
-        Check = Declare(CheckName, comesBack: false, looks: true, unit);
-        Due = Declare(DueName, comesBack: false, looks: false, unit);
-        Attribute = Declare(AttributeName, comesBack: true, looks: false, pointer, unit);
+        var (nothing, unit, pointer) = (module.Context.Void, module.Context.Int(64), module.Context.Pointer);
+        Charge = Declare(ChargeName, comesBack: true, looks: false, nothing, unit);
+        Check = Declare(CheckName, comesBack: false, looks: true, nothing, unit);
+        Due = Declare(DueName, comesBack: false, looks: false, nothing, unit);
+        Attribute = Declare(AttributeName, comesBack: true, looks: false, nothing, pointer, unit);
+        Current = DeclareForFront(CurrentName, pointer);
+        Enter = DeclareForFront(EnterName, pointer, pointer, pointer);
+        Find = DeclareForFront(FindName, pointer, pointer);
+        Leave = DeclareForFront(LeaveName, nothing, pointer);
+        Calls = DeclareForFront(CallsName, nothing, pointer, module.Context.Int(32));
+        Count = DeclareForFront(CountName, nothing, pointer, unit);
     }
 
     /// <summary>Charges units.</summary>
@@ -38,6 +45,24 @@ internal sealed class Probes
 
     /// <summary>Adds units to the cell of a record.</summary>
     public Function Attribute { get; }
+
+    /// <summary>The node of the thread's tree of calls that it is in.</summary>
+    public Function Current { get; }
+
+    /// <summary>Goes from there to the node of a record's function.</summary>
+    public Function Enter { get; }
+
+    /// <summary>Only looks for that node.</summary>
+    public Function Find { get; }
+
+    /// <summary>Goes back to the caller's node.</summary>
+    public Function Leave { get; }
+
+    /// <summary>Says from which node, and which line, the next call comes.</summary>
+    public Function Calls { get; }
+
+    /// <summary>Adds units to a node.</summary>
+    public Function Count { get; }
 
     /// <summary>Whether a module calls them, and they have no bodies yet.</summary>
     public static bool AreIn(Module module) => Names.Any(n => module.FindFunction(n) is { IsDeclaration: true });
@@ -77,15 +102,23 @@ internal sealed class Probes
     private static byte[] SourceFor(Module module) =>
         module.HasFlag("PIC Level") && !module.HasFlag("PIE Level") ? Source : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Source).Replace("initialexec", "localexec", StringComparison.Ordinal));
 
-    private static readonly string[] Names = [ChargeName, CheckName, DueName, AttributeName];
+    private static readonly string[] Names = [ChargeName, CheckName, DueName, AttributeName, CurrentName, EnterName, FindName, LeaveName, CallsName, CountName];
 
     // Two bits (read, write) for each kind of memory: arguments, inaccessible, everything else.
     private const ulong InaccessibleReadWrite = 0b11_00;
 
-    private Function Declare(string name, bool comesBack, bool looks, params ReadOnlySpan<LlvmType> parameters)
+    // Whoever decides what to inline must not see them.
+    private Function DeclareForFront(string name, LlvmType result, params ReadOnlySpan<LlvmType> parameters)
+    {
+        var probe = Declare(name, comesBack: true, looks: false, result, parameters);
+        probe.Add(module.Context.StringAttribute("call-inline-cost"u8, "0"u8));
+        return probe;
+    }
+
+    private Function Declare(string name, bool comesBack, bool looks, LlvmType result, params ReadOnlySpan<LlvmType> parameters)
     {
         var context = module.Context;
-        var probe = module.FindFunction(name) ?? module.AddFunction(name, LlvmType.Function(context.Void, parameters));
+        var probe = module.FindFunction(name) ?? module.AddFunction(name, LlvmType.Function(result, parameters));
         probe.Add(context.EnumAttribute("nounwind"u8));
         probe.Add(context.EnumAttribute("nofree"u8));
         if (comesBack) probe.Add(context.EnumAttribute("willreturn"u8));
