@@ -24,7 +24,7 @@ __asm__(WEFT_SHARED("__weft_metering_calls_v2")
         ".size __weft_metering_calls_v2, " WEFT_TEXT(CALLS_BYTES) "\n"
         ".text\n");
 
-#define place __weft_metering_calls_v2
+#define here __weft_metering_calls_v2
 
 #define SLOTS (2 * NODES)
 #define SHIFT sizeof(((struct tree *)NULL)->nodes) // from a node to its image
@@ -168,7 +168,7 @@ static void merge(struct tree *into, struct tree *from)
 
 WEFT_WEAK void weft_metering_follow_cells(void)
 {
-    place.shift = place.tree && state.cells == process->discarded ? SHIFT : 0;
+    here.shift = here.tree && state.cells == process->discarded ? SHIFT : 0;
 }
 
 static struct tree *take_tree(void)
@@ -188,13 +188,13 @@ static struct tree *start(struct weft_metering_record *record)
 {
     sigset_t mask;
     __weft_metering_cells(record);
-    if (place.refused || weft_lock_signal_safe(&process->registry, &mask) != 0)
+    if (here.refused || weft_lock_signal_safe(&process->registry, &mask) != 0)
         return NULL;
-    if (!place.tree)
-        place.tree = take_tree();
-    place.refused = !place.tree && state.cells == process->discarded && !(state.flags & (IN_CALLBACK | SUSPENDED));
+    if (!here.tree)
+        here.tree = take_tree();
+    here.refused = !here.tree && state.cells == process->discarded && !(state.flags & (IN_CALLBACK | SUSPENDED));
     weft_unlock_signal_safe(&process->registry, &mask);
-    return place.tree;
+    return here.tree;
 }
 
 /// For a thread that has no tree, every function is this one.
@@ -214,11 +214,11 @@ static int is_in(const struct tree *tree, const struct weft_metering_node *node)
 EXPORT struct weft_metering_node *__weft_metering_find(struct weft_metering_record *record)
 {
     int saved = errno;
-    struct tree *tree = place.tree ? place.tree : start(record);
+    struct tree *tree = here.tree ? here.tree : start(record);
     errno = saved;
-    if (!tree || place.node == &process->spare_node)
+    if (!tree || here.node == &process->spare_node)
         return spare_node();
-    struct weft_metering_node *caller = is_in(tree, place.node) ? place.node : &tree->nodes[0];
+    struct weft_metering_node *caller = is_in(tree, here.node) ? here.node : &tree->nodes[0];
     uint32_t index = child_of(tree, (uint32_t)(caller - tree->nodes), (uint32_t)record->cell, caller->at);
     struct weft_metering_node *child = &tree->nodes[index];
     __atomic_store_n(&child->key, record->cell << 32 | caller->at, __ATOMIC_RELAXED);

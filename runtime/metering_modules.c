@@ -193,23 +193,25 @@ WEFT_WEAK void weft_metering_register_functions(struct weft_metering_record *rec
         process->used_cells = used;
 }
 
+enum { NAME, MODULE, PLACE, KINDS };
+
 /// Copies of text, one behind the other. What comes several times in a row is there once.
 struct texts {
-    const char *last, *copy;
+    const char *last[KINDS], *copy[KINDS];
     char *end; ///< NULL: only to know the size
     size_t size;
 };
 
-static const char *copy_text(struct texts *texts, const char *text)
+static const char *copy_text(struct texts *texts, int kind, const char *text)
 {
-    if (!text || text == texts->last)
-        return text ? texts->copy : NULL;
-    texts->last = text;
-    texts->copy = texts->end;
+    if (!text || text == texts->last[kind])
+        return text ? texts->copy[kind] : NULL;
+    texts->last[kind] = text;
+    texts->copy[kind] = texts->end;
     texts->size += strlen(text) + 1;
     if (texts->end)
         texts->end = stpcpy(texts->end, text) + 1;
-    return texts->copy;
+    return texts->copy[kind];
 }
 
 /// A module's records go with it when it is unloaded, and its counts stay. Copies them to `kept`, if it is not NULL, with what they
@@ -217,30 +219,19 @@ static const char *copy_text(struct texts *texts, const char *text)
 static size_t copy_records(const struct module *module, struct weft_metering_record *kept)
 {
     struct weft_metering_place *places = kept ? (struct weft_metering_place *)(kept + module->count) : NULL;
-    char *end = (char *)(places + (kept ? module->count : 0));
-    struct texts names = {.end = end};
+    struct texts texts = {.end = kept ? (char *)(places + module->count) : NULL};
     for (uint64_t i = 0; i < module->count; i++) {
         const struct weft_metering_record *record = &module->records[i];
-        struct weft_metering_record copy = {.cell = record->cell, .name = copy_text(&names, record->name)};
-        if (kept)
-            kept[i] = copy;
-    }
-    struct texts files = {.end = names.end}, modules = files;
-    for (uint64_t i = 0; i < module->count; i++) {
-        const struct weft_metering_place *place = module->records[i].place;
-        const char *file = place ? copy_text(&files, place->file) : NULL;
-        if (!kept || !place)
+        const struct weft_metering_place *place = record->place;
+        const char *name = copy_text(&texts, NAME, record->name), *source = copy_text(&texts, MODULE, record->module);
+        const char *file = place ? copy_text(&texts, PLACE, place->file) : NULL;
+        if (!kept)
             continue;
-        places[i] = (struct weft_metering_place){.function = kept + (place->function - module->records), .file = file, .line = place->line};
-        kept[i].place = &places[i];
+        kept[i] = (struct weft_metering_record){.cell = record->cell, .name = name, .module = source, .place = place ? &places[i] : NULL};
+        if (place)
+            places[i] = (struct weft_metering_place){.function = kept + (place->function - module->records), .file = file, .line = place->line};
     }
-    modules.end = files.end;
-    for (uint64_t i = 0; i < module->count; i++) {
-        const char *name = copy_text(&modules, module->records[i].module);
-        if (kept)
-            kept[i].module = name;
-    }
-    return module->count * (sizeof *kept + sizeof *places) + names.size + files.size + modules.size;
+    return module->count * (sizeof *kept + sizeof *places) + texts.size;
 }
 
 static void keep_records(struct module *module)

@@ -13,6 +13,8 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, Reache
     // The runtime writes no deeper ones; a stack is written with all of its callers.
     private const int Deepest = 1100;
 
+    private const int LastLine = 1 << 28;
+
     /// <summary>What a unit is.</summary>
     public string Costs { get; private init; } = Canonical;
 
@@ -66,14 +68,14 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, Reache
     private static MeteredFunction ReadFunction(JsonElement function) => new(Text(function, "name"), Text(function, "module"), function.GetProperty("units").GetUInt64())
     {
         File = function.TryGetProperty("file", out _) ? Text(function, "file") : "",
-        Line = Number(function, "line", 0, int.MaxValue),
+        Line = Number(function, "line", 0, LastLine),
     };
 
     // What a function did beside its lines is on the line that it begins on.
     private static List<MeteredLine> ReadLines(JsonElement root, List<MeteredFunction> functions)
     {
         if (!root.TryGetProperty("lines", out var array)) return [];
-        var lines = array.EnumerateArray().Select(l => new MeteredLine(Number(l.GetProperty("function"), functions.Count - 1), Text(l, "file"), Number(l, "line", 0, int.MaxValue), l.GetProperty("units").GetUInt64())).ToList();
+        var lines = array.EnumerateArray().Select(l => new MeteredLine(Number(l.GetProperty("function"), functions.Count - 1), Text(l, "file"), Number(l, "line", 0, LastLine), l.GetProperty("units").GetUInt64())).ToList();
         var rest = functions.Select(f => f.Units).ToArray();
         foreach (var line in lines) rest[line.Function] -= Math.Min(line.Units, rest[line.Function]);
         for (var i = 0; i < functions.Count; i++)
@@ -91,7 +93,7 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, Reache
             var parent = Number(element, "parent", -1, contexts.Count - 1);
             var depth = parent < 0 ? 0 : contexts[parent].Depth + 1;
             if (depth > Deepest) throw new FormatException("contexts are too deep");
-            contexts.Add(new(Number(element, "function", -1, functions - 1), parent, Number(element, "line", 0, int.MaxValue), element.GetProperty("calls").GetUInt64(), element.GetProperty("units").GetUInt64(), depth));
+            contexts.Add(new(Number(element, "function", -1, functions - 1), parent, Number(element, "line", 0, LastLine), element.GetProperty("calls").GetUInt64(), element.GetProperty("units").GetUInt64(), depth));
         }
         return contexts;
     }

@@ -163,7 +163,7 @@ public sealed partial class MeteringContextTests : IDisposable
         Assert.Equal(80ul, contexts["work>leaf@5"].Calls);
         Assert.Equal(1ul, contexts["main>work@11"].Calls);
         Assert.DoesNotContain("main>work@12", contexts.Keys);
-        var child = Read(Directory.GetFiles(harness.Folder, "report.json.*").Single()).Contexts;
+        var child = Read(Directory.GetFiles(harness.Folder, "report.json.*").Single(f => !f.EndsWith(".json", StringComparison.Ordinal))).Contexts;
         Assert.Equal(10ul, child["main>work@12>leaf@5"].Calls);
         Assert.Equal(0ul, child["main"].Calls);
         Assert.DoesNotContain("main>work@11", child.Keys);
@@ -180,7 +180,6 @@ public sealed partial class MeteringContextTests : IDisposable
             var self = Json("functions").ToDictionary(f => f.GetProperty("demangled").GetString()!, f => f.GetProperty("units").GetUInt64());
             Assert.Equal(self, Annotated("--inclusive=no", report.Total));
             var annotated = Annotated("--inclusive=yes", report.Total);
-            annotated.Remove("(below main)");
             Assert.Equal(inclusive, annotated);
         }
     }
@@ -312,7 +311,7 @@ public sealed partial class MeteringContextTests : IDisposable
     /// <summary>What callgrind_annotate says of functions, whose total must be that.</summary>
     private Dictionary<string, ulong> Annotated(string inclusive, ulong total)
     {
-        var text = harness.Must("callgrind_annotate", inclusive, "--threshold=100", "--auto=no", "callgrind.out").Output;
+        var text = harness.Must("sh", "-c", $"cd / && callgrind_annotate {inclusive} --threshold=100 --auto=no {harness.Path("callgrind.out")}").Output; // it knows files in its own folder by two names
         Assert.Equal(total, Figure(TotalLine().Match(text)));
         return FunctionLine().Matches(text).GroupBy(m => m.Groups["name"].Value).ToDictionary(g => g.Key, g => Sum(g.Select(Figure)));
     }
@@ -321,7 +320,7 @@ public sealed partial class MeteringContextTests : IDisposable
 
     private static ulong Sum(IEnumerable<ulong> numbers) => numbers.Aggregate(0ul, (sum, n) => sum + n);
 
-    [GeneratedRegex(@"^_ZL?\d+(?<name>[a-z]+).*$", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^_ZL?\d+(?<name>careful|risky|leaf).*$", RegexOptions.ExplicitCapture)]
     private static partial Regex Mangled();
 
     [GeneratedRegex(@"^\s*(?<units>[\d,]+) .*PROGRAM TOTALS", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]

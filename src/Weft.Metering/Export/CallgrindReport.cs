@@ -22,14 +22,13 @@ public static class CallgrindReport
             var file = File(function);
             output.Write($"\nfl={file}\nfn={Printable(function.Name)}\n");
             WriteSelf(output, function, file, lines[function.Index]);
-            WriteArcs(output, view, arcs.GetValueOrDefault(function.Index));
+            WriteArcs(output, view, file, arcs.GetValueOrDefault(function.Index));
         }
-        foreach (var (caller, name) in (ReadOnlySpan<(int, string)>)[(CallForest.Unattributed, Outside), (CallForest.Deeper, "(deeper)")])
-            if (arcs.TryGetValue(caller, out var from))
-            {
-                output.Write($"\nfl={Unknown}\nfn={name}\n");
-                WriteArcs(output, view, from);
-            }
+        if (arcs.TryGetValue(CallForest.Unattributed, out var outermost))
+        {
+            output.Write($"\nfl={Unknown}\nfn={Outside}\n");
+            WriteArcs(output, view, Unknown, outermost);
+        }
         output.Write($"\ntotals: {report.Total}\n");
     }
 
@@ -61,15 +60,26 @@ public static class CallgrindReport
             var arc = from.GetValueOrDefault((context.Line, context.Function));
             from[(context.Line, context.Function)] = new(arc.Calls + context.Calls, arc.Total + (context.IsOutermost ? context.Total : 0));
         }
+        DropOnlyCallers(arcs);
         return arcs;
     }
 
-    private static void WriteArcs(TextWriter output, ReportView view, SortedDictionary<(int Line, int Callee), Arc>? arcs)
+    // The inclusive cost of a function that nobody calls is its own and that of its calls: it needs no caller from outside.
+    private static void DropOnlyCallers(Dictionary<int, SortedDictionary<(int Line, int Callee), Arc>> arcs)
+    {
+        if (!arcs.TryGetValue(CallForest.Unattributed, out var outermost)) return;
+        var called = arcs.Where(a => a.Key != CallForest.Unattributed).SelectMany(a => a.Value.Keys).Select(k => k.Callee).ToHashSet();
+        foreach (var key in outermost.Keys.Where(k => !called.Contains(k.Callee)).ToList()) outermost.Remove(key);
+        if (outermost.Count == 0) arcs.Remove(CallForest.Unattributed);
+    }
+
+    private static void WriteArcs(TextWriter output, ReportView view, string own, SortedDictionary<(int Line, int Callee), Arc>? arcs)
     {
         foreach (var ((line, callee), arc) in arcs ?? [])
         {
             var (file, begins) = callee < 0 ? (Unknown, 0) : (File(view.Functions[callee]), view.Functions[callee].Of.Line);
-            output.Write($"cfi={file}\ncfn={Printable(view.Name(callee))}\ncalls={arc.Calls} {begins}\n{line} {arc.Total}\n");
+            if (file != own) output.Write($"cfi={file}\n");
+            output.Write($"cfn={Printable(view.Name(callee))}\ncalls={arc.Calls} {begins}\n{line} {arc.Total}\n");
         }
     }
 

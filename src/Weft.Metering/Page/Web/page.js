@@ -10,7 +10,7 @@ function make(tag, properties = {}, ...children) {
 
 const cell = (text, isNumber = false) => make("td", { className: isNumber ? "n" : "", textContent: text });
 
-function showHead({ program, pid, total, costs, stopped, threads }) {
+function showHead({ program, pid, total, stopped, threads }) {
   const name = program.split("/").pop() || "?";
   document.title = `${name} – metering`;
   element("program").textContent = name;
