@@ -28,7 +28,7 @@
 //   - metering*.o and support.o as objects, in every executable and shared object; twice in one link does no harm.
 //   - Executables with `--export-dynamic-symbol=__weft_metering_*`, so that the objects they load find the state, and
 //     `--export-dynamic-symbol=weft_metering_*` for those built without Weft. (Static executables need nothing.)
-//   - A version script leaves __weft_metering_v2 and __weft_metering_process_v2 global. Where it does not, the module
+//   - A version script leaves __weft_metering_v2, __weft_metering_calls_v2 and __weft_metering_process_v2 global. Where it does not, the module
 //     has a meter and a report of its own.
 //   - Not with -Bsymbolic: `-Bno-symbolic` after it. (-Bsymbolic-functions does no harm.)
 //   - With -lpthread, for a glibc older than 2.34.

@@ -67,6 +67,35 @@ public sealed partial class MeteringContextTests : IDisposable
         }
         """;
 
+    private const string Coroutines = """
+        #include <coroutine>
+        struct Numbers
+        {
+            struct promise_type
+            {
+                int value;
+                Numbers get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+                std::suspend_always initial_suspend() { return {}; }
+                std::suspend_always final_suspend() noexcept { return {}; }
+                std::suspend_always yield_value(int v) { value = v; return {}; }
+                void return_void() {}
+                void unhandled_exception() {}
+            };
+            std::coroutine_handle<promise_type> handle;
+        };
+        static int leaf(int n) { return n * 2; }
+        static Numbers numbers(int n) { for (int i = 0; i < n; i++) co_yield leaf(i); }
+        static int next(Numbers &n) { n.handle.resume(); return n.handle.promise().value; }
+        int main()
+        {
+            Numbers n = numbers(5);
+            int sum = 0;
+            for (int i = 0; i < 5; i++) sum += next(n);
+            n.handle.destroy();
+            return sum != 20;
+        }
+        """;
+
     private readonly Harness harness = new();
 
     public MeteringContextTests() => harness.Environment["WEFT_CC"] = "clang-22";
@@ -78,6 +107,21 @@ public sealed partial class MeteringContextTests : IDisposable
 
     [Needs("clang-22")]
     public void Functions_lines_and_contexts_of_Cpp_with_exceptions_are_the_same_at_every_level() => AreTheSame("c++", "p.cc", CppProgram);
+
+    [Needs("clang-22")]
+    public void Coroutines_are_below_whoever_resumes_them_at_every_level()
+    {
+        AreTheSame("c++", "co.cc", Coroutines, "-std=c++20");
+        Assert.Contains(harness.Must(Harness.Weft, "metering", "report", "report.json", "--format", "folded").Output.Split('\n'), l => Regex.IsMatch(l, "^main;next.*resume[^;]*;numbers.int. "));
+    }
+
+    [Needs("clang-22")]
+    public void A_call_that_must_become_a_jump_is_the_callers_callers()
+    {
+        const string jumps = "static int odd(int n);\nstatic int even(int n) { if (n == 0) return 1; __attribute__((musttail)) return odd(n - 1); }\nstatic int odd(int n) { if (n == 0) return 0; __attribute__((musttail)) return even(n - 1); }\nint main(void) { return !even(1000000); }\n";
+        foreach (var level in (string[])["-O0", "-O2"])
+            Assert.Equal(["main", "main>even@4", "main>odd@4"], Count("cc", "jumps.c", jumps, "--metering-detail=calls", level).Contexts.Keys);
+    }
 
     [Needs("clang-22")]
     public void Details_add_up_to_the_total_that_a_build_without_them_has()
@@ -260,12 +304,12 @@ public sealed partial class MeteringContextTests : IDisposable
         Assert.Equal(totals[0], totals[1]);
     }
 
-    private void AreTheSame(string door, string name, string source)
+    private void AreTheSame(string door, string name, string source, params string[] flags)
     {
-        var expected = Count(door, name, source, "--metering-detail=calls", "--metering-mode=reference", "-O1");
+        var expected = Count(door, name, source, ["--metering-detail=calls", "--metering-mode=reference", "-O1", .. flags]);
         foreach (var level in (string[])["-O0", "-O2", "-O3", "-Os"])
         {
-            var report = Count(door, name, source, "--metering-detail=calls", level);
+            var report = Count(door, name, source, ["--metering-detail=calls", level, .. flags]);
             Assert.Equal((level, expected.Total), (level, report.Total));
             Assert.Equal(expected.Functions, report.Functions);
             Assert.Equal(expected.Lines, report.Lines);
