@@ -212,6 +212,7 @@ static void continue_thread(void)
     struct cell_map *map = weft_metering_map_of(state.cells);
     if (map) {
         weft_metering_clear(map->cells);
+        weft_metering_clear_contexts(map->tree);
         map->thread = thread;
         map->owner = thread->id;
     }
@@ -229,6 +230,7 @@ static void after_fork_in_child(void)
     weft_metering_free_maps_but(weft_metering_map_of(state.cells));
     forget_threads();
     weft_metering_clear(process->ended);
+    weft_metering_fold_contexts(process->ended_contexts, 0);
     state.granted = (uint64_t)state.left;
     state.earlier = state.folded = 0;
     if (state.thread)

@@ -10,6 +10,15 @@
 //     due:        if (state.left < pending) __weft_metering_spent(pending);
 //     attribute:  cells = state.cells ? state.cells : __weft_metering_cells(record);  cells[record.cell] += n;
 //
+// and where calls are told apart, with `calls` = __weft_metering_calls_v2 and `counts` = a node + calls.shift:
+//
+//     enter:      caller = calls.node;
+//                 own = caller && caller->recent->key == (record.cell << 32 | caller->at) ? caller->recent : __weft_metering_find(record);
+//                 calls.node = own;  counts(own)->calls++;
+//     calls:      calls.node = own;  own->at = line;
+//     count:      counts(own)->units += n;
+//     leave:      calls.node = caller;
+//
 // A charge may leave `left` below zero: whoever looks next sees it. The count is granted - left, in arithmetic modulo 2^64.
 //
 // The optimiser must not take a record for a constant because nothing in its module stores to it: let its address
@@ -21,7 +30,7 @@
 //   - metering*.o and support.o as objects, in every executable and shared object; twice in one link does no harm.
 //   - Executables with `--export-dynamic-symbol=__weft_metering_*`, so that the objects they load find the state, and
 //     `--export-dynamic-symbol=weft_metering_*` for those built without Weft. (Static executables need nothing.)
-//   - A version script leaves __weft_metering_v2 and __weft_metering_process_v2 global. Where it does not, the module
+//   - A version script leaves __weft_metering_v2, __weft_metering_calls_v2 and __weft_metering_process_v2 global. Where it does not, the module
 //     has a meter and a report of its own.
 //   - Not with -Bsymbolic: `-Bno-symbolic` after it. (-Bsymbolic-functions does no harm.)
 //   - With -lpthread, for a glibc older than 2.34.
@@ -31,13 +40,20 @@
 
 #include <stdint.h>
 
-/// One woven function, where a build tells functions apart. Lives in the writable section `weft_metering`, 8-aligned, 32
-/// bytes, without gaps.
+/// One woven function, where a build tells functions apart, or one source line of it. Lives in the writable section
+/// `weft_metering`, 8-aligned, 32 bytes, without gaps.
 struct weft_metering_record {
     uint64_t cell;      ///< index into `cells`; 0 until the module's constructor (priority 101) has run
     const char *name;   ///< mangled symbol, NUL-terminated, any bytes
     const char *module; ///< source file name, NUL-terminated, any bytes
-    uint64_t reserved;  ///< 0
+    const struct weft_metering_place *place; ///< the line; of a function, where it begins; NULL if nobody knows
+};
+
+/// A line.
+struct weft_metering_place {
+    const struct weft_metering_record *function; ///< whose line it is: a record of the same module; the function's own is of what has no other
+    const char *file;                            ///< NUL-terminated, any bytes
+    uint64_t line;
 };
 
 /// A thread's meter. All zero for a thread that the runtime does not know yet: its first check finds nothing left.
@@ -55,6 +71,31 @@ struct weft_metering_state {
 /// One per thread and process, whatever number of copies of the runtime the process holds: STB_GNU_UNIQUE.
 extern __thread struct weft_metering_state __weft_metering_v2 __attribute__((tls_model("initial-exec")));
 
+/// A function called by those above it in a thread's tree.
+struct weft_metering_node {
+    uint64_t units;
+    uint64_t calls;
+    uint64_t key; ///< cell << 32 | line of the caller that the node was last found for
+    struct weft_metering_node *recent; ///< the child called last; never NULL
+    uint32_t at;     ///< line of the call being made, 0 if nobody knows
+    uint32_t cell;   ///< of the function, as what follows the runtime's
+    uint32_t line;   ///< of the caller
+    uint32_t parent;
+    uint32_t depth;  ///< 0: is being made
+    uint32_t merged; ///< its place in another tree
+};
+
+/// Where a thread is in its tree. All zero for a thread that has none yet.
+struct weft_metering_calls {
+    struct weft_metering_node *node;
+    uint64_t shift; ///< from a node to where its counts go: 0, but for work that does not count
+    struct tree *tree;
+    uint64_t refused; ///< there was no memory for it
+};
+
+/// One per thread and process, as __weft_metering_v2.
+extern __thread struct weft_metering_calls __weft_metering_calls_v2 __attribute__((tls_model("initial-exec")));
+
 /// Makes the calling thread known, gives it more units, or does what is to be done at the limit. On return there are more left than
 /// `pending`. Keeps all registers but the one for linkage (LLVM's preserve_most), and errno. May not come back. Safe in a
 /// signal handler and before the constructor ran.
@@ -66,5 +107,8 @@ void __weft_metering_spent_unwinding(uint64_t pending);
 
 /// The calling thread's cells, never NULL. Keeps errno. The argument is ignored: it makes the record's address escape.
 uint64_t *__weft_metering_cells(struct weft_metering_record *record);
+
+/// The node for a call of the record's function from where the thread is, never NULL. Keeps errno. Safe in a signal handler.
+struct weft_metering_node *__weft_metering_find(struct weft_metering_record *record);
 
 #endif

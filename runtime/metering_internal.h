@@ -10,6 +10,7 @@
 //   metering_limits.c    what happens when nothing is left: more units, or a limit
 //   metering_modules.c   the functions of woven modules, and the cells that threads count them in
 //   metering_costs.c     what the units of woven modules are
+//   metering_contexts.c  who called whom
 //   metering_report.c    the report
 //
 // Locks, in the order in which they are taken: `report` (one report at a time, and no module may leave during one),
@@ -33,6 +34,12 @@
 #define THREADS 65536u
 #define MODULES 4096u
 #define COSTS 320 // bytes: a file's name and a digest
+
+#define FUNCTION_NODES (1u << 18)         // functions in the tree of a thread's calls
+#define NODES (2 * FUNCTION_NODES + 1024) // with a "(deeper)" below each, and what handlers make twice
+#define DEEPEST 1000                      // calls within each other that have nodes of their own
+#define DEEPER CELLS                      // in place of a function's cell: what found no node
+#define NO_KEY UINT64_MAX
 
 #define UNLIMITED UINT64_MAX
 
@@ -86,14 +93,15 @@ struct cell_map {
     struct cell_map *next_queued;
     struct thread *thread; ///< whose units these are; NULL: leftovers of a fork that count for nothing
     pid_t owner;           ///< who writes to the cells; 0: nobody
-    uint64_t reserved[4];
+    struct tree *tree; ///< of its calls, with --metering-detail=calls
+    uint64_t reserved[3];
     uint64_t cells[];
 };
 
-/// The records of one woven module. Its functions have consecutive cells.
+/// The records of one woven module. They have consecutive cells.
 struct module {
     struct weft_metering_record *records; ///< NULL once the module has been finalised
-    const char *kept;                     ///< then: the pairs of name and module of its records, NUL after each
+    struct weft_metering_record *kept;    ///< then: a copy; NULL where there was no memory for it
     uint64_t first_cell;
     uint64_t count;
 };
@@ -103,6 +111,7 @@ struct tables {
     uint64_t discarded[CELLS]; ///< where threads write that have no cell map, or do not count; never read
     uint64_t ended[CELLS];     ///< units of ended threads by function
     uint64_t shown[CELLS];     ///< units by function for the report being written
+    uint32_t number[CELLS];    ///< of functions, in that report
     struct thread threads[THREADS];
     struct module modules[MODULES];
     char report[PATH_MAX]; ///< WEFT_METERING_REPORT as it was at the start
@@ -143,6 +152,9 @@ struct process {
     int is_from_environment; ///< the limit is WEFT_METERING_LIMIT's
     uint64_t stopped_at; ///< the limit at which the process was stopped, for the report
     const char *stopped_scope; ///< "process" or "thread"; NULL: it was not
+    struct tree *ended_contexts; ///< who called whom in ended threads
+    struct tree *shown_contexts; ///< the same in all, for the report being written
+    struct weft_metering_node spare_node; ///< of threads without a tree
 };
 
 enum { NO_HOOKS, INSTALLING_HOOKS, HOOKS_INSTALLED, HOOKS_FAILED };
@@ -208,16 +220,45 @@ void weft_metering_free_maps_but(const struct cell_map *own);
 void weft_metering_register_functions(struct weft_metering_record *records, uint64_t count);
 void weft_metering_module_leaves(const struct weft_metering_record *records);
 
-/// Walks the names of a module's functions, in the module or as they were kept.
-struct names {
-    const struct weft_metering_record *record;
-    const char *kept;
-    const char *name;
-    const char *module;
+/// The records of a module, in it or as they were kept; NULL where there was no memory for that.
+static inline const struct weft_metering_record *weft_metering_records_of(const struct module *module)
+{
+    return module->records ? module->records : module->kept;
+}
+
+/// The record of the function that a record is of: another one for a line.
+static inline const struct weft_metering_record *weft_metering_function_of(const struct weft_metering_record *record)
+{
+    return record->place ? record->place->function : record;
+}
+
+// ---- metering_contexts.c ----
+
+/// Says, whenever `state.cells` has changed, whether calls count. The thread's own.
+void weft_metering_follow_cells(void);
+
+/// Sets all counts in a thread's tree to 0; it may be in the middle of it.
+void weft_metering_clear_contexts(struct tree *tree);
+
+/// Empties the tree of a thread that is gone, with what it holds, if that counts, going to the others'. Registry locked.
+void weft_metering_fold_contexts(struct tree *tree, int counts);
+
+/// Adds up the trees of all threads for a report. Registry locked.
+void weft_metering_show_contexts(void);
+
+/// A function called by those above it, in the report being written.
+struct context {
+    uint32_t cell; ///< or DEEPER
+    uint32_t parent; ///< 0: none
+    uint32_t parent_number;
+    uint32_t line;
+    uint64_t calls;
+    uint64_t units;
+    uint32_t *number; ///< room for its number in the report
 };
 
-struct names weft_metering_names_of(const struct module *module);
-void weft_metering_next_name(struct names *names);
+/// The next context behind `*index`, parents first. Returns whether there is one.
+int weft_metering_next_context(uint32_t *index, struct context *context);
 
 // ---- metering_costs.c ----
 

@@ -201,6 +201,7 @@ static void reach(uint32_t which, uint64_t end, uint64_t can_unwind)
     uint64_t *cells = state.cells;
     if (cells)
         state.cells = process->discarded;
+    weft_metering_follow_cells();
     account->frame = __builtin_frame_address(0);
     account->reached = which;
     account->end = budget.end;
@@ -209,6 +210,7 @@ static void reach(uint32_t which, uint64_t end, uint64_t can_unwind)
     budget.callback(budget.argument);
     state.flags &= ~(uint64_t)(IN_CALLBACK | CAN_UNWIND);
     state.cells = cells;
+    weft_metering_follow_cells();
     if (still_there(which) && budget_at(which)->end == budget.end)
         stop_at(which, &budget);
     set_total(total);
@@ -235,6 +237,7 @@ static int is_in_callback(const void *frame)
         return 1;
     state.flags &= ~(uint64_t)(IN_CALLBACK | CAN_UNWIND);
     state.cells = account->cells;
+    weft_metering_follow_cells();
     put_off(account->reached, account->end);
     return 0;
 }
@@ -472,6 +475,7 @@ EXPORT int weft_metering_suspend(void)
     account->cells = state.cells;
     if (state.cells)
         state.cells = process->discarded;
+    weft_metering_follow_cells();
     state.flags |= SUSPENDED;
     return 0;
 }
@@ -484,6 +488,7 @@ EXPORT void weft_metering_resume(void)
     state.left = account->left;
     state.granted = account->granted;
     state.cells = account->cells;
+    weft_metering_follow_cells();
     state.flags &= ~(uint64_t)SUSPENDED;
 }
 

@@ -49,6 +49,7 @@ static void fold(struct cell_map *map)
     for (uint64_t i = 0, used = map->thread ? process->used_cells : 0; i < used; i++)
         if (map->cells[i])
             process->ended[i] += map->cells[i];
+    weft_metering_fold_contexts(map->tree, map->thread != NULL);
     weft_metering_clear(map->cells);
     map->thread = NULL;
 }
@@ -113,6 +114,7 @@ static void attach_map(void)
             weft_metering_enqueue(map);
     }
     state.cells = map ? map->cells : process->discarded;
+    weft_metering_follow_cells();
 }
 
 EXPORT uint64_t *__weft_metering_cells(struct weft_metering_record *record)
@@ -131,53 +133,27 @@ EXPORT uint64_t *__weft_metering_cells(struct weft_metering_record *record)
     return state.cells ? state.cells : process->discarded ? process->discarded : process->spare;
 }
 
-// ---- Names ----
-
-static const char *or_empty(const char *text)
-{
-    return text ? text : "";
-}
-
-static const char *next_kept(struct names *names)
-{
-    const char *text = names->kept;
-    if (!text)
-        return "(unloaded)"; // there was no memory to keep the names
-    names->kept += strlen(text) + 1;
-    return text;
-}
-
-WEFT_WEAK void weft_metering_next_name(struct names *names)
-{
-    if (names->record) {
-        names->name = or_empty(names->record->name);
-        names->module = or_empty(names->record->module);
-        names->record++;
-    } else {
-        names->name = next_kept(names);
-        names->module = next_kept(names);
-    }
-}
-
-WEFT_WEAK struct names weft_metering_names_of(const struct module *module)
-{
-    return (struct names){.record = module->records, .kept = module->kept};
-}
-
 // ---- Modules ----
 
-/// Whether these are the functions of a module that was unloaded and has come back.
+static int same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static int same_place(const struct weft_metering_place *a, const struct weft_metering_place *b)
+{
+    return a == b || (a && b && a->line == b->line && same_text(a->file, b->file));
+}
+
+/// Whether these are the records of a module that was unloaded and has come back.
 static int is_back(const struct module *module, struct weft_metering_record *records, uint64_t count)
 {
-    if (module->records || !module->kept || module->count != count)
+    const struct weft_metering_record *kept = module->kept;
+    if (module->records || !kept || module->count != count)
         return 0;
-    struct names old = weft_metering_names_of(module), new = {.record = records};
-    for (uint64_t i = 0; i < count; i++) {
-        weft_metering_next_name(&old);
-        weft_metering_next_name(&new);
-        if (strcmp(old.name, new.name) != 0 || strcmp(old.module, new.module) != 0)
+    for (uint64_t i = 0; i < count; i++)
+        if (!same_text(kept[i].name, records[i].name) || !same_text(kept[i].module, records[i].module) || !same_place(kept[i].place, records[i].place))
             return 0;
-    }
     return 1;
 }
 
@@ -209,28 +185,61 @@ WEFT_WEAK void weft_metering_register_functions(struct weft_metering_record *rec
         module->records = records;
     for (uint64_t i = 0; i < count; i++)
         records[i].cell = first + i < OTHER_CELL ? first + i : OTHER_CELL;
+    for (uint64_t i = 0; i < count; i++)
+        if (records[i].cell == OTHER_CELL)
+            records[i].cell = weft_metering_function_of(&records[i])->cell; // the function's units stay its own
     uint64_t used = first + count <= OTHER_CELL ? first + count : CELLS;
     if (used > process->used_cells)
         process->used_cells = used;
 }
 
-/// A module's names go with it when it is unloaded, and its counts stay.
-static void keep_names(struct module *module)
+enum { NAME, MODULE, PLACE, KINDS };
+
+/// Copies of text, one behind the other. What comes several times in a row is there once.
+struct texts {
+    const char *last[KINDS], *copy[KINDS];
+    char *end; ///< NULL: only to know the size
+    size_t size;
+};
+
+static const char *copy_text(struct texts *texts, int kind, const char *text)
 {
-    struct names names = weft_metering_names_of(module);
-    size_t size = 0;
+    if (!text || text == texts->last[kind])
+        return text ? texts->copy[kind] : NULL;
+    texts->last[kind] = text;
+    texts->copy[kind] = texts->end;
+    texts->size += strlen(text) + 1;
+    if (texts->end)
+        texts->end = stpcpy(texts->end, text) + 1;
+    return texts->copy[kind];
+}
+
+/// A module's records go with it when it is unloaded, and its counts stay. Copies them to `kept`, if it is not NULL, with what they
+/// point to behind. Returns the size of all.
+static size_t copy_records(const struct module *module, struct weft_metering_record *kept)
+{
+    struct weft_metering_place *places = kept ? (struct weft_metering_place *)(kept + module->count) : NULL;
+    struct texts texts = {.end = kept ? (char *)(places + module->count) : NULL};
     for (uint64_t i = 0; i < module->count; i++) {
-        weft_metering_next_name(&names);
-        size += strlen(names.name) + strlen(names.module) + 2;
+        const struct weft_metering_record *record = &module->records[i];
+        const struct weft_metering_place *place = record->place;
+        const char *name = copy_text(&texts, NAME, record->name), *source = copy_text(&texts, MODULE, record->module);
+        const char *file = place ? copy_text(&texts, PLACE, place->file) : NULL;
+        if (!kept)
+            continue;
+        kept[i] = (struct weft_metering_record){.cell = record->cell, .name = name, .module = source, .place = place ? &places[i] : NULL};
+        if (place)
+            places[i] = (struct weft_metering_place){.function = kept + (place->function - module->records), .file = file, .line = place->line};
     }
-    char *end = module->kept ? NULL : weft_reserve(size);
-    names = weft_metering_names_of(module);
-    if (end)
-        module->kept = end;
-    for (uint64_t i = 0; end && i < module->count; i++) {
-        weft_metering_next_name(&names);
-        end = stpcpy(stpcpy(end, names.name) + 1, names.module) + 1;
-    }
+    return module->count * (sizeof *kept + sizeof *places) + texts.size;
+}
+
+static void keep_records(struct module *module)
+{
+    if (!module->kept)
+        module->kept = weft_reserve(copy_records(module, NULL));
+    if (module->kept)
+        copy_records(module, module->kept);
     module->records = NULL;
 }
 
@@ -238,5 +247,5 @@ WEFT_WEAK void weft_metering_module_leaves(const struct weft_metering_record *re
 {
     for (uint32_t i = 0; records && i < process->module_count; i++)
         if (process->tables->modules[i].records == records)
-            keep_names(&process->tables->modules[i]);
+            keep_records(&process->tables->modules[i]);
 }

@@ -51,10 +51,32 @@ static void take_figures(void)
     if (own && !own->running)
         own->shown += weft_metering_total() - state.folded;
     show_cells();
+    weft_metering_show_contexts();
     uint64_t total = shown_threads(process->thread_count), attributed = 0;
     for (uint64_t i = 0; i < process->used_cells; i++)
         attributed += process->shown[i];
     process->shown[0] += total > attributed ? total - attributed : 0;
+}
+
+/// An array of objects in the report.
+struct list {
+    struct weft_file *file;
+    uint32_t count;
+};
+
+static void begin_object(struct list *list, const char *field)
+{
+    weft_file_text(list->file, list->count++ ? ",\n{\"" : "\n{\"");
+    weft_file_text(list->file, field);
+    weft_file_text(list->file, "\":");
+}
+
+static void write_field(struct list *list, const char *field, uint64_t number)
+{
+    weft_file_text(list->file, ",\"");
+    weft_file_text(list->file, field);
+    weft_file_text(list->file, "\":");
+    weft_file_number(list->file, number);
 }
 
 /// The name of a thread that has not ended, as far as it can be known.
@@ -96,34 +118,113 @@ static void write_threads(struct weft_file *file, uint32_t count)
         write_thread(file, count, "(other threads)", process->other_threads.shown, 1);
 }
 
-static void write_function(struct weft_file *file, int *first, const char *name, const char *module, uint64_t units)
+// ---- Functions ----
+
+static const struct weft_metering_record unloaded = {.name = "(unloaded)"}; // there was no memory to keep what it was
+
+static const struct weft_metering_record *record_at(const struct module *module, uint64_t index)
 {
-    if (units == 0)
-        return;
-    weft_file_text(file, *first ? "\n{\"name\":" : ",\n{\"name\":");
-    weft_file_json(file, name);
-    weft_file_text(file, ",\"module\":");
-    weft_file_json(file, module);
-    weft_file_text(file, ",\"units\":");
-    weft_file_number(file, units);
-    weft_file_text(file, "}");
-    *first = 0;
+    const struct weft_metering_record *records = weft_metering_records_of(module);
+    return records ? &records[index] : &unloaded;
 }
 
-static void write_functions(struct weft_file *file)
+/// Calls `write` for each record that has a cell of its own.
+static void for_records(struct list *list, void (*write)(struct list *list, const struct weft_metering_record *record, uint64_t cell))
 {
-    int first = 1;
-    write_function(file, &first, "(unattributed)", "", process->shown[0]);
     for (uint32_t i = 0; i < process->module_count; i++) {
         const struct module *module = &process->tables->modules[i];
-        struct names names = weft_metering_names_of(module);
-        for (uint64_t k = 0; k < module->count && module->first_cell + k < OTHER_CELL; k++) {
-            weft_metering_next_name(&names);
-            write_function(file, &first, names.name, names.module, process->shown[module->first_cell + k]);
-        }
+        for (uint64_t k = 0; k < module->count && module->first_cell + k < OTHER_CELL; k++)
+            write(list, record_at(module, k), module->first_cell + k);
     }
+}
+
+/// A function's units are those of its lines and those that no line has.
+static void add_line(struct list *unused, const struct weft_metering_record *record, uint64_t cell)
+{
+    (void)unused;
+    const struct weft_metering_record *function = weft_metering_function_of(record);
+    if (function != record && function->cell != cell)
+        process->shown[function->cell] += process->shown[cell];
+}
+
+#define WANTED UINT32_MAX // a function without units that contexts name
+
+static void want_functions(void)
+{
+    struct context context;
+    memset(process->tables->number, 0, process->used_cells * sizeof process->tables->number[0]);
+    for (uint32_t at = 0; weft_metering_next_context(&at, &context);)
+        if (context.cell != DEEPER)
+            process->tables->number[context.cell] = WANTED;
+}
+
+static void write_place(struct list *list, const struct weft_metering_place *place)
+{
+    weft_file_text(list->file, ",\"file\":");
+    weft_file_json(list->file, place->file ? place->file : "");
+    write_field(list, "line", place->line);
+}
+
+static void write_function(struct list *list, const struct weft_metering_record *record, uint64_t cell)
+{
+    uint64_t units = process->shown[cell];
+    if (units == 0 && !(process->tables && process->tables->number[cell] == WANTED))
+        return;
     if (process->tables)
-        write_function(file, &first, "(other functions)", "", process->shown[OTHER_CELL]);
+        process->tables->number[cell] = list->count;
+    begin_object(list, "name");
+    weft_file_json(list->file, record->name ? record->name : "");
+    weft_file_text(list->file, ",\"module\":");
+    weft_file_json(list->file, record->module ? record->module : "");
+    write_field(list, "units", units);
+    if (record->place)
+        write_place(list, record->place);
+    weft_file_text(list->file, "}");
+}
+
+static void write_named(struct list *list, const struct weft_metering_record *record, uint64_t cell)
+{
+    if (weft_metering_function_of(record) == record)
+        write_function(list, record, cell);
+}
+
+static void write_functions(struct list *list)
+{
+    static const struct weft_metering_record nobody = {.name = "(unattributed)"}, others = {.name = "(other functions)"};
+    write_function(list, &nobody, 0);
+    for_records(list, write_named);
+    if (process->tables)
+        write_function(list, &others, OTHER_CELL);
+}
+
+static void write_line(struct list *list, const struct weft_metering_record *record, uint64_t cell)
+{
+    const struct weft_metering_record *function = weft_metering_function_of(record);
+    if (function == record || function->cell == cell || !process->shown[cell])
+        return;
+    begin_object(list, "function");
+    weft_file_number(list->file, process->tables->number[function->cell]);
+    write_place(list, record->place);
+    write_field(list, "units", process->shown[cell]);
+    weft_file_text(list->file, "}");
+}
+
+static void write_contexts(struct list *list)
+{
+    struct context context;
+    for (uint32_t at = 0; weft_metering_next_context(&at, &context);) {
+        *context.number = list->count;
+        begin_object(list, "calls");
+        weft_file_number(list->file, context.calls);
+        write_field(list, "units", context.units);
+        if (context.cell != DEEPER)
+            write_field(list, "function", process->tables->number[context.cell]);
+        if (context.parent)
+            write_field(list, "parent", context.parent_number);
+        if (context.line)
+            write_field(list, "line", context.line);
+        weft_file_text(list->file, "}");
+    }
 }
 
 static void write_program(struct weft_file *file)
@@ -154,6 +255,17 @@ static void write_stop(struct weft_file *file)
     weft_file_text(file, "}");
 }
 
+/// What there is in some builds only.
+static void write_details(struct weft_file *file)
+{
+    struct list lines = {.file = file}, contexts = lines;
+    weft_file_text(file, ",\n\"lines\":[");
+    for_records(&lines, write_line);
+    weft_file_text(file, "],\n\"contexts\":[");
+    write_contexts(&contexts);
+    weft_file_text(file, "]");
+}
+
 static void write_figures(struct weft_file *file)
 {
     sigset_t mask;
@@ -171,8 +283,14 @@ static void write_figures(struct weft_file *file)
     weft_file_text(file, ",\n\"threads\":[");
     write_threads(file, threads);
     weft_file_text(file, "],\n\"functions\":[");
-    write_functions(file);
-    weft_file_text(file, "]}\n");
+    if (process->tables)
+        want_functions();
+    for_records(NULL, add_line);
+    write_functions(&(struct list){.file = file});
+    weft_file_text(file, "]");
+    if (process->tables)
+        write_details(file);
+    weft_file_text(file, "}\n");
 }
 
 WEFT_WEAK int weft_metering_write_report_to(const char *path)

@@ -58,6 +58,9 @@ public interface IInstrument
     /// <summary>Whether it reads the source: then the IR has debug locations, and <see cref="WeaveContext.Source"/> is filled.</summary>
     bool ReadsSource(InstrumentSettings settings) => false;
 
+    /// <summary>Whether the IR must have debug locations, also where no debug information is asked for.</summary>
+    bool WantsLocations(InstrumentSettings settings) => ReadsSource(settings);
+
     /// <summary>Folder below WEFT_OUT that its profiles go to, if runs of one cargo command make a whole; or null.</summary>
     string? ProfileFolder => null;
 

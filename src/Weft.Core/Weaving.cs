@@ -37,6 +37,9 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     /// <summary>Whether an instrument reads the source: see <see cref="IInstrument.ReadsSource"/>.</summary>
     public bool ReadsSource => Instruments.Any(i => i.ReadsSource(SettingsOf(i)));
 
+    /// <summary>Whether an instrument needs debug locations: see <see cref="IInstrument.WantsLocations"/>.</summary>
+    public bool WantsLocations => Instruments.Any(i => i.WantsLocations(SettingsOf(i)));
+
     public void Weave(Module module, Stage stage, OptLevel level, SourceContext? source, bool isLast)
     {
         foreach (var instrument in Instruments)

@@ -31,7 +31,7 @@ namespace Weft.Metering;
 /// </summary>
 public sealed class MeteringInstrument : IInstrument
 {
-    private const string Mode = "mode", Register = "register", Reference = "reference", Detail = "detail", Total = "total", Functions = "functions", Limits = "limits", On = "on", Off = "off", Exact = "exact", Costs = "costs";
+    private const string Mode = "mode", Register = "register", Reference = "reference", Detail = "detail", Total = "total", Functions = "functions", Lines = "lines", Calls = "calls", Limits = "limits", On = "on", Off = "off", Exact = "exact", Costs = "costs";
 
     public string Name => "metering";
 
@@ -40,7 +40,7 @@ public sealed class MeteringInstrument : IInstrument
     public IReadOnlyList<InstrumentOption> Options { get; } =
     [
         new(Mode, Register, [Register, Reference], "register: gather charges in a register between calls; reference: charge memory at every block"),
-        new(Detail, Total, [Total, Functions], "what the report tells apart beside threads; functions cost time"),
+        new(Detail, Total, [Total, Functions, Lines, Calls], "what the report tells apart beside threads: functions, their lines too, or calls by who called whom as well; each costs time"),
         new(Limits, On, [On, Off, Exact], "on: loops look for the limit; off: calls of code that is not woven do, loops do not; exact: as on, memory is as the source says, and a callback may throw"),
         new(Costs, CostModel.CanonicalName, [CostModel.CanonicalName, CostModel.InstructionsName], "what a unit is: canonical; instructions: every one of the front end's IR; or as a file says", CostFile.Read),
     ];
@@ -55,6 +55,7 @@ public sealed class MeteringInstrument : IInstrument
     /// <summary>The crate weft asks by it whether a limit may unwind.</summary>
     public IReadOnlyList<string> RustcFlags(InstrumentSettings settings, string crate, bool isMember) =>
         settings.Option(Limits) == Exact ? ["--cfg", "weft_metering_exact", "--check-cfg", "cfg(weft_metering_exact)"] : [];
+    public bool WantsLocations(InstrumentSettings settings) => settings.Option(Detail) is Lines or Calls;
 
     public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_metering_*", "weft_metering_*"];
 
@@ -76,15 +77,15 @@ public sealed class MeteringInstrument : IInstrument
         var functions = module.Functions.Where(IsCharged(module, calls)).ToList();
         if (functions.Count == 0) return;
         CostRecord.Add(module, model);
-        var marker = new Marker(module, new InstructionCosts(module, model, calls), context.Option(Detail) == Functions ? new Records(module) : null);
+        var (detail, isExact) = (context.Option(Detail), context.Option(Limits) == Exact);
+        var probes = new Probes(module, isExact);
         using var builder = new Builder(module.Context);
-        var isExact = context.Option(Limits) == Exact;
-        var probes = isReference ? new Probes(module, isExact) : null;
-        if (probes != null) marker.Charge(functions, builder, probes, looks: !isExact);
-        else marker.Mark(functions, builder, new WorkMarks(module));
+        var marker = new Marker(module, builder, new InstructionCosts(module, model, calls), detail == Total ? null : new Records(module, hasLines: detail is Lines or Calls), detail == Calls ? new CallContexts(module, builder, probes) : null);
+        if (isReference) marker.Charge(functions, probes, looks: !isExact);
+        else marker.Mark(functions, new WorkMarks(module));
         if (isExact) LimitPoints.Insert(module, functions, builder);
-        if (isExact && probes != null) LimitPoints.Find(module)!.Seal(probes);
-        probes?.Seal();
+        if (isExact && isReference) LimitPoints.Find(module)!.Seal(probes);
+        probes.Seal();
     }
 
     private static void Lower(Module module, WeaveContext context)

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using Weft.Core;
 using Weft.Metering.Costs;
@@ -9,13 +7,25 @@ namespace Weft.Metering;
 /// <summary>What the runtime wrote when an instrumented program ended.</summary>
 public sealed record MeteringReport(string Program, int Pid, ulong Total, ReachedLimit? Stopped, IReadOnlyList<MeteredThread> Threads, IReadOnlyList<MeteredFunction> Functions)
 {
-    private const string Format = "weft-metering";
-    private const int Version = 2;
+    internal const string Format = "weft-metering";
+    internal const int Version = 2;
     private const string Unattributed = "(unattributed)";
-    private const string UsualCosts = CostModel.CanonicalName;
 
-    /// <summary>What the units are: a model's name, "mixed" if the program's modules differ, null if nobody says.</summary>
-    public string? Costs { get; init; }
+    // The runtime writes no deeper ones; a stack is written with all of its callers.
+    private const int Deepest = 1100;
+
+    private const int LastLine = 1 << 28;
+
+    /// <summary>What a unit is: a model's name, or "mixed" if the program's modules differ.</summary>
+    public string Costs { get; private init; } = CostModel.CanonicalName;
+
+    /// <summary>Units of lines that have any, as far as lines are known; empty unless the build told them apart.</summary>
+    public IReadOnlyList<MeteredLine> Lines { get; private init; } = [];
+
+    /// <summary>Who called whom, callers first; empty unless the build told calls apart.</summary>
+    public IReadOnlyList<MeteredContext> Contexts { get; private init; } = [];
+
+    internal bool HasFunctions => Functions.Any(f => f.Name != Unattributed);
 
     /// <exception cref="WeftException">No such file, cut short, or not a report.</exception>
     public static MeteringReport Read(string path)
@@ -37,99 +47,61 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, Reache
         }
     }
 
-    public void WriteTable(TextWriter output, ReportOptions options, Func<string, string> demangle)
-    {
-        output.Write($"{Program} (process {Pid}): {Number(Total)} units\n");
-        if (Costs is { } costs && costs != UsualCosts) output.Write($"costs: {Printable(costs)}\n");
-        if (Stopped is { } limit) output.Write(limit.Scope == "program" ? "stopped by the program itself\n" : $"stopped: the {limit.Scope} reached its limit of {Number(limit.Units)} units\n");
-        if (options.Threads)
-            Table(output, "thread", Threads.OrderByDescending(t => t.Units).Select(t => (t.Units, $"{t.Index} {t.Name}{(t.Ended ? "" : " (running)")}")).ToList(), options.Top);
-        if (options.Functions && !HasFunctions && Total > 0)
-            output.Write("\nno functions: build with --metering-detail functions to tell them apart\n");
-        else if (options.Functions)
-            Table(output, "function", Functions.OrderByDescending(f => f.Units).ThenBy(f => f.Name, StringComparer.Ordinal).Select(f => (f.Units, Named(f, demangle))).ToList(), options.Top);
-    }
-
-    public void WriteCsv(TextWriter output, ReportOptions options, Func<string, string> demangle)
-    {
-        if (options.Functions)
-        {
-            output.Write("function,symbol,module,units\n");
-            foreach (var function in Functions.OrderByDescending(f => f.Units).ThenBy(f => f.Name, StringComparer.Ordinal).Take(options.Top))
-                output.Write(string.Join(',', new[] { demangle(function.Name), function.Name, function.Module, function.Units.ToString(CultureInfo.InvariantCulture) }.Select(Quote)) + "\n");
-            return;
-        }
-        output.Write("thread,name,units,ended\n");
-        foreach (var thread in Threads.OrderByDescending(t => t.Units).Take(options.Top))
-            output.Write($"{thread.Index},{Quote(thread.Name)},{thread.Units},{(thread.Ended ? "true" : "false")}\n");
-    }
-
-    /// <summary>The report again, with names demangled and the most expensive first.</summary>
-    public void WriteJson(Stream output, ReportOptions options, Func<string, string> demangle)
-    {
-        using var json = new Utf8JsonWriter(output, new JsonWriterOptions { Indented = true });
-        json.WriteStartObject();
-        json.WriteString("format", Format);
-        json.WriteNumber("version", Version);
-        json.WriteString("program", Program);
-        json.WriteNumber("pid", Pid);
-        if (Costs != null) json.WriteString("costs", Costs);
-        json.WriteNumber("total", Total);
-        if (Stopped is { } limit)
-        {
-            json.WriteStartObject("stopped");
-            json.WriteString("scope", limit.Scope);
-            json.WriteNumber("limit", limit.Units);
-            json.WriteEndObject();
-        }
-        if (options.Threads)
-        {
-            json.WriteStartArray("threads");
-            foreach (var thread in Threads.OrderByDescending(t => t.Units).Take(options.Top))
-            {
-                json.WriteStartObject();
-                json.WriteNumber("index", thread.Index);
-                json.WriteString("name", thread.Name);
-                json.WriteNumber("units", thread.Units);
-                json.WriteBoolean("ended", thread.Ended);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
-        }
-        if (options.Functions)
-        {
-            json.WriteStartArray("functions");
-            foreach (var function in Functions.OrderByDescending(f => f.Units).ThenBy(f => f.Name, StringComparer.Ordinal).Take(options.Top))
-            {
-                json.WriteStartObject();
-                json.WriteString("name", function.Name);
-                json.WriteString("demangled", demangle(function.Name));
-                json.WriteString("module", function.Module);
-                json.WriteNumber("units", function.Units);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
-        }
-        json.WriteEndObject();
-    }
-
-    private bool HasFunctions => Functions.Any(f => f.Name != Unattributed);
-
     private static MeteringReport Read(JsonElement root, string path)
     {
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("format", out var format) || format.ValueKind != JsonValueKind.String || format.GetString() != Format)
             throw new WeftException($"'{path}' is JSON, but not a metering report", "give the file that a program built with --with metering wrote");
         if (root.GetProperty("version").GetInt32() is var version && version != Version)
             throw new WeftException($"'{path}' is a metering report of version {version}; this Weft reads version {Version}", "use the Weft that the program was built with");
+        var functions = root.GetProperty("functions").EnumerateArray().Select(ReadFunction).ToList();
         return new MeteringReport(
             Text(root, "program"), root.GetProperty("pid").GetInt32(), root.GetProperty("total").GetUInt64(),
             root.TryGetProperty("stopped", out var stopped) ? new ReachedLimit(Text(stopped, "scope"), stopped.GetProperty("limit").GetUInt64()) : null,
             [.. root.GetProperty("threads").EnumerateArray().Select(t => new MeteredThread(t.GetProperty("index").GetInt32(), Text(t, "name"), t.GetProperty("units").GetUInt64(), t.GetProperty("ended").GetBoolean()))],
-            [.. root.GetProperty("functions").EnumerateArray().Select(f => new MeteredFunction(Text(f, "name"), Text(f, "module"), f.GetProperty("units").GetUInt64()))])
+            functions)
         {
-            Costs = root.TryGetProperty("costs", out _) ? Text(root, "costs") : null,
+            Costs = root.TryGetProperty("costs", out _) ? Text(root, "costs") : CostModel.CanonicalName,
+            Lines = ReadLines(root, functions),
+            Contexts = ReadContexts(root, functions.Count),
         };
     }
+
+    private static MeteredFunction ReadFunction(JsonElement function) => new(Text(function, "name"), Text(function, "module"), function.GetProperty("units").GetUInt64())
+    {
+        File = function.TryGetProperty("file", out _) ? Text(function, "file") : "",
+        Line = Number(function, "line", 0, LastLine),
+    };
+
+    // What a function did beside its lines is on the line that it begins on.
+    private static List<MeteredLine> ReadLines(JsonElement root, List<MeteredFunction> functions)
+    {
+        if (!root.TryGetProperty("lines", out var array)) return [];
+        var lines = array.EnumerateArray().Select(l => new MeteredLine(Number(l.GetProperty("function"), functions.Count - 1), Text(l, "file"), Number(l, "line", 0, LastLine), l.GetProperty("units").GetUInt64())).ToList();
+        var rest = functions.Select(f => f.Units).ToArray();
+        foreach (var line in lines) rest[line.Function] -= Math.Min(line.Units, rest[line.Function]);
+        for (var i = 0; i < functions.Count; i++)
+            if (rest[i] > 0 && functions[i].File.Length > 0) lines.Add(new(i, functions[i].File, functions[i].Line, rest[i]));
+        return lines;
+    }
+
+    // Callers come first, so there are no circles.
+    private static List<MeteredContext> ReadContexts(JsonElement root, int functions)
+    {
+        var contexts = new List<MeteredContext>();
+        if (!root.TryGetProperty("contexts", out var array)) return contexts;
+        foreach (var element in array.EnumerateArray())
+        {
+            var parent = Number(element, "parent", -1, contexts.Count - 1);
+            var depth = parent < 0 ? 0 : contexts[parent].Depth + 1;
+            if (depth > Deepest) throw new FormatException("contexts are too deep");
+            contexts.Add(new(Number(element, "function", -1, functions - 1), parent, Number(element, "line", 0, LastLine), element.GetProperty("calls").GetUInt64(), element.GetProperty("units").GetUInt64(), depth));
+        }
+        return contexts;
+    }
+
+    private static int Number(JsonElement element, string name, int absent, int most) => element.TryGetProperty(name, out var value) ? Number(value, most) : absent;
+
+    private static int Number(JsonElement value, int most) => value.GetInt32() is var number && number >= 0 && number <= most ? number : throw new FormatException("out of range");
 
     // A name may hold bytes that are not UTF-8 or half a surrogate pair: the report stays readable all the same.
     private static string Text(JsonElement element, string name)
@@ -138,28 +110,6 @@ public sealed record MeteringReport(string Program, int Pid, ulong Total, Reache
         try { return value.GetString() ?? ""; }
         catch (InvalidOperationException) when (value.ValueKind == JsonValueKind.String) { return "(unreadable)"; }
     }
-
-    private void Table(TextWriter output, string title, List<(ulong Units, string Name)> rows, int top)
-    {
-        if (rows.Count == 0) return;
-        var width = Math.Max("units".Length, rows.Max(r => Number(r.Units).Length));
-        output.Write($"\n  {"units".PadLeft(width)}   share  {title}\n");
-        foreach (var (units, name) in rows.Take(top)) output.Write($"  {Number(units).PadLeft(width)}  {Share(units)}  {name}\n");
-        if (rows.Count <= top) return;
-        var rest = rows.Skip(top).Aggregate(0UL, (sum, r) => sum + r.Units);
-        output.Write($"  {Number(rest).PadLeft(width)}  {Share(rest)}  ({rows.Count - top} more)\n");
-    }
-
-    private string Share(ulong units) => $"{(Total == 0 ? 0 : 100.0 * units / Total).ToString("F1", CultureInfo.InvariantCulture),5}%";
-
-    private static string Named(MeteredFunction function, Func<string, string> demangle) =>
-        Printable(function.Module.Length > 0 ? $"{demangle(function.Name)}  [{function.Module}]" : demangle(function.Name));
-
-    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) ? '?' : c));
-
-    private static string Number(ulong number) => number.ToString("N0", CultureInfo.InvariantCulture);
-
-    private static string Quote(string text) => text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : new StringBuilder("\"").Append(text.Replace("\"", "\"\"")).Append('"').ToString();
 }
 
 /// <param name="Scope">"process", "thread", or "program" if it stopped itself.</param>
@@ -175,7 +125,25 @@ public sealed record MeteredThread(int Index, string Name, ulong Units, bool End
 /// <param name="Name">The symbol, mangled.</param>
 /// <param name="Module">The source file of its module.</param>
 /// <param name="Units">Work done in it, without what it calls.</param>
-public sealed record MeteredFunction(string Name, string Module, ulong Units);
+public sealed record MeteredFunction(string Name, string Module, ulong Units)
+{
+    /// <summary>Where it begins; empty if nobody knows.</summary>
+    public string File { get; init; } = "";
 
-/// <summary>Which parts of a report are wanted, and how many lines of each.</summary>
-public sealed record ReportOptions(bool Threads, bool Functions, int Top);
+    public int Line { get; init; }
+}
+
+/// <param name="Function">Its index.</param>
+/// <param name="File">Where the line is: another file than the function's if code was inlined by the front end.</param>
+/// <param name="Line">From 1; 0 if nobody knows.</param>
+/// <param name="Units">Work that the function did there.</param>
+public sealed record MeteredLine(int Function, string File, int Line, ulong Units);
+
+/// <summary>A function called by the functions above it.</summary>
+/// <param name="Function">Its index; less than 0 for all that is called below here, because there was no room to tell it apart.</param>
+/// <param name="Parent">Index of the caller's context; less than 0 for the outermost.</param>
+/// <param name="Line">Of the call, in the caller; 0 if nobody knows.</param>
+/// <param name="Calls">How often it was called here.</param>
+/// <param name="Units">Work done in it, without what it calls.</param>
+/// <param name="Depth">0 for the outermost.</param>
+public sealed record MeteredContext(int Function, int Parent, int Line, ulong Calls, ulong Units, int Depth);

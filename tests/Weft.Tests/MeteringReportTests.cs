@@ -124,4 +124,143 @@ public sealed class MeteringReportTests : IDisposable
         var file = harness.Write("r.json", """{"format":"weft-metering","version":2,"program":"p","pid":1,"total":0,"threads":[{"index":0,"name":"","units":0,"ended":true}],"functions":[]}""");
         Assert.Contains("0.0%", harness.Must(Harness.Weft, "metering", "report", file).Output);
     }
+
+    private const string Detailed = """
+        {"format":"weft-metering","version":2,"program":"/tmp/prog","pid":12,"total":100,
+        "threads":[{"index":0,"name":"main","units":100,"ended":false}],
+        "functions":[
+        {"name":"main","module":"a.c","units":30,"file":"/src/a.c","line":1},
+        {"name":"_Z4workii","module":"a.c","units":50,"file":"/src/a.c","line":10},
+        {"name":"<script>alert(1)</script>;\u0007\u202e","module":"a.c","units":20}],
+        "lines":[
+        {"function":0,"file":"/src/a.c","line":2,"units":25},
+        {"function":1,"file":"/src/b.h","line":7,"units":50}],
+        "contexts":[
+        {"calls":1,"units":30,"function":0},
+        {"calls":2,"units":20,"function":1,"parent":0,"line":2},
+        {"calls":3,"units":30,"function":1,"parent":1},
+        {"calls":4,"units":15,"function":2,"parent":0,"line":3}]}
+        """;
+
+    [Fact]
+    public void Inclusive_units_count_recursion_once()
+    {
+        var file = harness.Write("r.json", Detailed);
+        var lines = harness.Must(Harness.Weft, "metering", "report", file, "--functions").Output.Split('\n');
+        Assert.Contains("     50   50.0%         50      5  work(int, int)  [a.c]", lines);
+        Assert.Contains("     30   30.0%         95      1  main  [a.c]", lines);
+        Assert.StartsWith("function,symbol,module,units,inclusive,calls\n\"work(int, int)\",_Z4workii,a.c,50,50,5\n", harness.Must(Harness.Weft, "metering", "report", file, "--csv").Output);
+    }
+
+    [Fact]
+    public void Lines_come_with_their_text_and_what_a_function_did_elsewhere_where_it_begins()
+    {
+        var source = harness.Write("a.c", "int main(void)\n{\n    work();\n}\n");
+        var file = harness.Write("r.json", Detailed.Replace("/src/a.c", source).Replace("\"line\":2,\"units\"", "\"line\":3,\"units\""));
+        var lines = harness.Must(Harness.Weft, "metering", "report", file, "--lines").Output.Split('\n');
+        Assert.Contains("     50   50.0%  /src/b.h:7", lines);
+        Assert.Contains($"     25   25.0%  {source}:3  work();", lines);
+        Assert.Contains($"      5    5.0%  {source}:1  int main(void)", lines);
+        Assert.Contains($"{source},1,main,main,5\n", harness.Must(Harness.Weft, "metering", "report", file, "--lines", "--csv").Output);
+    }
+
+    [Fact]
+    public void Folded_stacks_are_one_line_each_and_add_up_to_the_total()
+    {
+        var file = harness.Write("r.json", Detailed);
+        Assert.Equal("(unattributed) 5\nmain 30\nmain;<script>alert(1)</script>: \u202e 15\nmain;work(int, int) 20\nmain;work(int, int);work(int, int) 30\n",
+            harness.Must(Harness.Weft, "metering", "report", file, "--format", "folded").Output);
+        Harness.AssertToldWell(harness.RunWeft("metering", "report", harness.Write("flat.json", Report), "--format", "folded"), ExitCode.Failure, "--metering-detail calls");
+    }
+
+    [Fact]
+    public void What_details_JSON_has_it_reads_again()
+    {
+        harness.Write("r.json", Detailed);
+        var json = harness.Must(Harness.Weft, "metering", "report", "r.json", "--format", "json").Output;
+        harness.Write("again.json", json);
+        foreach (var format in (string[])["folded", "callgrind"])
+            Assert.Equal(harness.Must(Harness.Weft, "metering", "report", "r.json", "--format", format).Output.Split('\n').Order(), harness.Must(Harness.Weft, "metering", "report", "again.json", "--format", format).Output.Split('\n').Order());
+    }
+
+    [Fact]
+    public void A_page_keeps_the_reports_text_apart_from_its_own()
+    {
+        harness.Write("r.json", Detailed);
+        harness.Must(Harness.Weft, "metering", "report", "r.json", "--format", "html", "-o", "page.html");
+        var page = File.ReadAllText(harness.Path("page.html"));
+        Assert.DoesNotContain("alert(1)", page);
+        Assert.Contains("default-src 'none'", page);
+        Assert.DoesNotContain("http", page.Replace("http-equiv", ""));
+        const string begin = "application/octet-stream\">";
+        var packed = page[(page.IndexOf(begin, StringComparison.Ordinal) + begin.Length)..];
+        using var data = new System.IO.Compression.DeflateStream(new MemoryStream(Convert.FromBase64String(packed[..packed.IndexOf('<', StringComparison.Ordinal)])), System.IO.Compression.CompressionMode.Decompress);
+        using var json = JsonDocument.Parse(data);
+        Assert.Equal("<script>alert(1)</script>;\ufffd\ufffd", json.RootElement.GetProperty("functions")[2][0].GetString());
+        Assert.Equal(5, json.RootElement.GetProperty("stacks").GetArrayLength());
+    }
+
+    [Theory]
+    [InlineData("\"parent\":1", "\"parent\":2")] // itself
+    [InlineData("\"parent\":1", "\"parent\":3")] // a circle, if it could be
+    [InlineData("\"parent\":1", "\"parent\":-1")]
+    [InlineData("\"parent\":1", "\"parent\":1e99")]
+    [InlineData("\"parent\":1", "\"parent\":\"1\"")]
+    [InlineData("\"function\":2", "\"function\":3")]
+    [InlineData("\"function\":1,\"file\"", "\"function\":-1,\"file\"")]
+    [InlineData("\"function\":1,\"file\"", "\"file\"")]
+    [InlineData("\"line\":7", "\"line\":-7")]
+    [InlineData("\"calls\":4", "\"calls\":-4")]
+    [InlineData("\"calls\":4", "\"calls\":18446744073709551616")]
+    [InlineData("\"lines\":[", "\"lines\":{},\"line\":[")]
+    [InlineData("\"contexts\":[", "\"contexts\":[7,")]
+    public void Details_that_make_no_sense_are_refused(string sense, string none)
+    {
+        Assert.Contains(sense, Detailed);
+        Harness.AssertToldWell(harness.RunWeft("metering", "report", harness.Write("r.json", Detailed.Replace(sense, none)), "--format", "folded"), ExitCode.Failure, "r.json", "field");
+    }
+
+    [Fact]
+    public void Stacks_as_deep_as_no_runtime_writes_them_are_refused()
+    {
+        var deep = string.Join(',', Enumerable.Range(0, 100_000).Select(i => $"{{\"calls\":1,\"units\":1,\"function\":0{(i == 0 ? "" : $",\"parent\":{i - 1}")}}}"));
+        var text = Detailed[..Detailed.IndexOf("\"contexts\"", StringComparison.Ordinal)] + "\"contexts\":[" + deep + "]}";
+        Harness.AssertToldWell(harness.RunWeft("metering", "report", harness.Write("r.json", text)), ExitCode.Failure, "r.json");
+    }
+
+    [Fact]
+    public void A_comparison_has_the_largest_change_first_and_says_what_is_new()
+    {
+        harness.Write("old.json", Report);
+        harness.Write("new.json", Report.Replace("\"total\":1000", "\"total\":1500").Replace("\"units\":650", "\"units\":1150").Replace("_ZN3foo3barEi", "_ZN3foo3bazEi"));
+        var lines = harness.Must(Harness.Weft, "metering", "compare", "old.json", "new.json").Output.Split('\n');
+        Assert.Equal("1,000 units before, 1,500 now: +500 (+50.0%)", lines[0]);
+        Assert.Equal(["  650  1,150    +500   +76.9%  main", "  100      0    -100  -100.0%  foo::bar(int)  (gone)", "    0    100    +100           foo::baz(int)  (new)"], lines[3..6]);
+        using var json = JsonDocument.Parse(harness.Must(Harness.Weft, "metering", "compare", "old.json", "new.json", "--format", "json").Output);
+        Assert.Equal(500, json.RootElement.GetProperty("total")[0].GetProperty("units_change").GetInt32());
+        Assert.Equal("main", json.RootElement.GetProperty("functions")[0].GetProperty("function").GetString());
+    }
+
+    [Theory]
+    [InlineData("50", 0)]
+    [InlineData("49.99", 1)]
+    [InlineData("0", 1)]
+    public void Growth_beyond_the_limit_fails(string percent, int expected)
+    {
+        harness.Write("old.json", Report);
+        harness.Write("new.json", Report.Replace("\"total\":1000", "\"total\":1500"));
+        Assert.Equal(expected, harness.RunWeft("metering", "compare", "old.json", "new.json", "--fail-over", percent).ExitCode);
+        Assert.Equal(0, harness.RunWeft("metering", "compare", "new.json", "old.json", "--fail-over", percent).ExitCode);
+    }
+
+    [Fact]
+    public void Reports_of_different_units_are_not_compared()
+    {
+        harness.Write("old.json", Report);
+        harness.Write("same.json", Report.Replace("\"pid\"", "\"costs\":\"canonical\",\"pid\""));
+        harness.Write("new.json", Report.Replace("\"pid\"", "\"costs\":\"mine\",\"pid\""));
+        harness.Must(Harness.Weft, "metering", "compare", "old.json", "same.json");
+        Harness.AssertToldWell(harness.RunWeft("metering", "compare", "old.json", "new.json"), ExitCode.Failure, "canonical", "mine");
+        Harness.AssertToldWell(harness.RunWeft("metering", "compare", "old.json", "new.json", "--fail-over", "much"), ExitCode.Usage, "--fail-over");
+    }
 }

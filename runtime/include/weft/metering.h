@@ -48,13 +48,24 @@
 //   {"format":"weft-metering","version":2,"program":PATH,"pid":N,"costs":NAME,"total":N,
 //    "stopped":{"scope":"process"|"thread"|"program","limit":N},
 //    "threads":[{"index":N,"name":NAME,"units":N,"ended":BOOL}...],
-//    "functions":[{"name":SYMBOL,"module":SOURCE,"units":N}...]}
+//    "functions":[{"name":SYMBOL,"module":SOURCE,"units":N,"file":PATH,"line":N}...],
+//    "lines":[{"function":I,"file":PATH,"line":N,"units":N}...],
+//    "contexts":[{"calls":N,"units":N,"function":I,"parent":I,"line":N}...]}
 //
 //   - "costs" says what a unit is: "canonical", "instructions", a file's name and digest, or "mixed" if modules differ.
 //   - "stopped" is there if the process was.
 //   - The total, the sum over threads and the sum over functions are equal; functions may have more when the process was stopped, by
 //     what was done beyond the limit.
-//   - Functions are told apart in a build with --metering-detail=functions.
+//   - Functions are told apart in a build with --metering-detail=functions, lines or calls. Their "file" and "line", where they
+//     begin, are there with lines and calls, as far as anybody knows.
+//   - "lines" are there with --metering-detail=lines or calls: what each function did in each source line, `function` being its index
+//     in the list of functions. What the lines of a function leave of its units has no line of its own.
+//   - "contexts" are there with --metering-detail=calls: functions by who called them. `parent` is the index of the caller's
+//     context, which comes before its callees'; it is not there for a thread's outermost functions. `line` is that of the call, in the
+//     caller's source; it is not there if nobody knows, nor for a function that is in the context already (recursion). `units` are
+//     those of the function there, without what it calls. A context without a `function` stands for all that is called below
+//     its parent: calls deeper than 1,000, and those that a thread made when it had 262,144 contexts. Contexts of threads that
+//     called the same are one. After fork() the child's begin at zero, also those that it is in the middle of.
 //   - Three names stand for what has none: "(unattributed)" for work of modules built without that, or
 //     done before the module's functions were known (constructors with a priority below 101), or
 //     for which no memory could be had; "(other functions)" for those after

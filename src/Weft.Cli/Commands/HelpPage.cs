@@ -44,6 +44,14 @@ internal static class HelpPage
             ("weft metering report counts.json", "what WEFT_METERING_REPORT=counts.json made a program write, as a table"),
             ("weft metering report counts.json --top 5 --functions", "only the five functions that did most"),
             ("weft metering report counts.json --csv > units.csv", "for a spreadsheet"),
+            ("weft metering report counts.json --lines", "source lines that did most"),
+            ("weft metering report counts.json --format html -o counts.html", "functions, a flame graph and source lines in one page"),
+            ("weft metering report counts.json --format callgrind -o callgrind.out", "for callgrind_annotate and KCachegrind"),
+        ]),
+        ["weft metering compare"] = ("Examples",
+        [
+            ("weft metering compare main.json branch.json", "what a change costs, in total and by function"),
+            ("weft metering compare main.json branch.json --fail-over 1", "fail if the total grew by more than 1 %"),
         ]),
         ["weft interrupts profile"] = ("Examples",
         [

@@ -1,6 +1,4 @@
-using System.Security.Cryptography;
-using System.Text;
-using System.Text.RegularExpressions;
+using Weft.Core;
 using Weft.Coverage.Model;
 using Weft.Coverage.PerTest;
 using Weft.Coverage.Sources;
@@ -27,7 +25,7 @@ public sealed record PageFacts(string Program, string Command, string Profile, D
 /// Coverage as one HTML file that needs nothing beside it. Sources and counts are in it as compressed JSON, a piece for each
 /// file that is read only when somebody looks at it (see docs/coverage-page.md); its script shows them as text and nothing else.
 /// </summary>
-public static partial class CoveragePage
+public static class CoveragePage
 {
     // In the order in which the one script of the page has them; they share a scope.
     private static readonly string[] Scripts = ["data.js", "tokens.js", "spans.js", "model.js", "look.js", "overview.js", "code.js", "details.js", "functions.js", "file.js", "search.js", "page.js"];
@@ -39,20 +37,13 @@ public static partial class CoveragePage
     public static void Write(Stream output, CoverageData data, IReadOnlyList<string> files, PageFacts facts)
     {
         using var index = new PageIndex(facts);
-        var style = Resource("page.css");
-        var script = $"(() => {{\n\"use strict\";\n{string.Join('\n', Scripts.Select(Resource))}}})();\n";
-        // The frame has text and, at every second place, the name of what comes there.
-        foreach (var (i, part) in Placeholder().Split(Resource("page.html")).Index())
+        new HtmlPage(typeof(CoveragePage).Assembly, Scripts).Write(output, new Dictionary<string, Action<Stream>>
         {
-            if (i % 2 == 0) Text(output, part);
-            else if (part == "policy") Text(output, $"default-src 'none'; script-src {Hash(script)}; style-src {Hash(style)}; base-uri 'none'; form-action 'none'");
-            else if (part == "style") Text(output, style);
-            else if (part == "files") WriteFiles(output, data, files, facts, index);
-            else if (part == "functions") index.WriteFunctions(output);
-            else if (part == "index") index.WriteIndex(output);
-            else if (part == "static") StaticTable.Write(output, facts, index);
-            else if (part == "script") Text(output, script);
-        }
+            ["files"] = stream => WriteFiles(stream, data, files, facts, index),
+            ["functions"] = index.WriteFunctions,
+            ["index"] = index.WriteIndex,
+            ["static"] = stream => StaticTable.Write(stream, facts, index),
+        });
     }
 
     /// <summary>Some files at a time, so that there is work for all processors and little in memory.</summary>
@@ -65,27 +56,12 @@ public static partial class CoveragePage
             Parallel.For(0, paths.Length, i => batch[i] = PageFile.Of(data, paths[i], sources, facts.Tests));
             foreach (var file in batch)
             {
-                Text(output, $"<script type=\"application/octet-stream\" id=\"file-{index.Files.Count}\">");
+                HtmlPage.Text(output, $"<script type=\"application/octet-stream\" id=\"file-{index.Files.Count}\">");
                 file.Data.WriteTo(output);
-                Text(output, "</script>\n");
+                HtmlPage.Text(output, "</script>\n");
                 file.Data.Dispose();
                 index.Add(file);
             }
         }
     }
-
-    private static void Text(Stream output, string text) => output.Write(Encoding.UTF8.GetBytes(text));
-
-    // The policy names the page's own script and style by their hashes: nothing else runs, whatever got into the page.
-    private static string Hash(string text) => $"'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)))}'";
-
-    private static string Resource(string name)
-    {
-        using var stream = typeof(CoveragePage).Assembly.GetManifestResourceStream("page/" + name)!;
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
-    }
-
-    [GeneratedRegex(@"\{\{([a-z]+)\}\}")]
-    private static partial Regex Placeholder();
 }

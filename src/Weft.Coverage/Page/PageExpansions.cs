@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weft.Core;
 using Weft.Coverage.Model;
 
 namespace Weft.Coverage.Page;
@@ -27,7 +28,7 @@ internal static class PageExpansions
             json.WriteStartArray("at");
             PageWriter.Place(json, source, first.Region);
             json.WriteEndArray();
-            json.WriteString("path", PageWriter.Printable(path));
+            json.WriteString("path", HtmlPage.Printable(path));
             var segments = new SegmentBuilder();
             foreach (var use in same)
                 foreach (var region in use.Function.Regions)

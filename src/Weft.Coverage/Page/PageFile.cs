@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weft.Core;
 using Weft.Coverage.Model;
 using Weft.Coverage.PerTest;
 
@@ -16,7 +17,7 @@ internal sealed record PageFile(string Path, CoverageSummary Summary, SourceStat
         using (var json = PageWriter.Create(packed.Input))
         {
             json.WriteStartObject();
-            json.WriteString("path", PageWriter.Printable(path));
+            json.WriteString("path", HtmlPage.Printable(path));
             json.WriteString("state", Name(source.State));
             json.WriteString("source", source.Text);
             WriteLines(json, file);
@@ -86,7 +87,7 @@ internal sealed record PageFile(string Path, CoverageSummary Summary, SourceStat
         json.WriteStartArray("at");
         PageWriter.Place(json, source, decision.Region);
         json.WriteEndArray();
-        json.WriteString("function", PageWriter.Printable(function));
+        json.WriteString("function", HtmlPage.Printable(function));
         json.WriteStartArray("conditions");
         foreach (var condition in decision.Conditions)
         {

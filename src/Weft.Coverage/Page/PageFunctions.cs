@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weft.Core;
 using Weft.Coverage.Model;
 
 namespace Weft.Coverage.Page;
@@ -20,7 +21,7 @@ internal sealed class PageFunctions(CoverageData data, string path, SourceText s
 
     private void Write(Utf8JsonWriter json, InstantiationGroup group)
     {
-        var names = group.Functions.Select(f => PageWriter.Printable(data.Demangled(f))).ToList();
+        var names = group.Functions.Select(f => HtmlPage.Printable(data.Demangled(f))).ToList();
         var name = GenericName.Of(names);
         var count = 0UL;
         foreach (var function in group.Functions) count += function.Count;
@@ -42,7 +43,7 @@ internal sealed class PageFunctions(CoverageData data, string path, SourceText s
     {
         json.WriteStartObject();
         json.WriteString("name", name);
-        json.WriteString("symbol", PageWriter.Printable(function.Name));
+        json.WriteString("symbol", HtmlPage.Printable(function.Name));
         json.WritePropertyName("count");
         PageWriter.Count(json, function.Count);
         if (function.IsUnused) json.WriteBoolean("unused", value: true);

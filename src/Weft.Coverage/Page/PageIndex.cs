@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Weft.Core;
 using Weft.Coverage.Model;
 
 namespace Weft.Coverage.Page;
@@ -48,23 +49,23 @@ internal sealed class PageIndex(PageFacts facts) : IDisposable
             var root = Root();
             json.WriteStartObject();
             json.WriteNumber("version", 1);
-            json.WriteString("program", PageWriter.Printable(facts.Program));
-            json.WriteString("command", PageWriter.Printable(facts.Command));
-            json.WriteString("profile", PageWriter.Printable(facts.Profile));
+            json.WriteString("program", HtmlPage.Printable(facts.Program));
+            json.WriteString("command", HtmlPage.Printable(facts.Command));
+            json.WriteString("profile", HtmlPage.Printable(facts.Profile));
             json.WriteString("written", facts.Written.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
             if (facts.Remarks.Count > 0)
             {
                 json.WriteStartArray("remarks");
-                foreach (var remark in facts.Remarks) json.WriteStringValue(PageWriter.Printable(remark));
+                foreach (var remark in facts.Remarks) json.WriteStringValue(HtmlPage.Printable(remark));
                 json.WriteEndArray();
             }
             if (facts.Tests is { } tests)
             {
                 json.WriteStartArray("tests");
-                foreach (var test in tests.Names) json.WriteStringValue(PageWriter.Printable(test));
+                foreach (var test in tests.Names) json.WriteStringValue(HtmlPage.Printable(test));
                 json.WriteEndArray();
             }
-            json.WriteString("root", PageWriter.Printable(root));
+            json.WriteString("root", HtmlPage.Printable(root));
             json.WriteStartObject("totals");
             PageWriter.Summary(json, Totals);
             json.WriteEndObject();
@@ -85,7 +86,7 @@ internal sealed class PageIndex(PageFacts facts) : IDisposable
     private static void Write(Utf8JsonWriter json, string path, CoverageSummary summary, SourceState state)
     {
         json.WriteStartObject();
-        json.WriteString("path", PageWriter.Printable(path));
+        json.WriteString("path", HtmlPage.Printable(path));
         PageWriter.Summary(json, summary);
         if (state != SourceState.Known) json.WriteString("state", PageFile.Name(state));
         json.WriteEndObject();

@@ -84,9 +84,4 @@ internal static class PageWriter
         }
         json.WriteEndArray();
     }
-
-    /// <summary>What would not be seen, or would reorder what is seen, is shown as a replacement character.</summary>
-    public static string Printable(string text) => text.Any(Hidden) ? string.Concat(text.Select(c => Hidden(c) ? '\ufffd' : c)) : text;
-
-    private static bool Hidden(char c) => char.IsControl(c) || c is (>= '\u200b' and <= '\u200f') or (>= '\u2028' and <= '\u202e') or (>= '\u2060' and <= '\u206f') or '\ufeff' or '\ufffe' or '\uffff';
 }

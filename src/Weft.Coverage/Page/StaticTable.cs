@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Weft.Core;
 using Weft.Coverage.Model;
 
 namespace Weft.Coverage.Page;
@@ -38,5 +39,5 @@ internal static class StaticTable
         text.Append("</tr>\n");
     }
 
-    private static string Escape(string text) => WebUtility.HtmlEncode(PageWriter.Printable(text));
+    private static string Escape(string text) => WebUtility.HtmlEncode(HtmlPage.Printable(text));
 }

@@ -14,47 +14,55 @@ namespace Weft.Metering.Weaving;
 ///   br i1 %c, ...                   br i1 %c, ...
 /// </code>
 /// </summary>
-internal sealed class Marker(Module module, InstructionCosts costs, Records? records)
+/// <param name="module">What is marked.</param>
+/// <param name="builder">Inserts.</param>
+/// <param name="costs">What instructions cost.</param>
+/// <param name="records">Whose units they are, if somebody wants to know.</param>
+/// <param name="contexts">Who called whom, likewise.</param>
+internal sealed class Marker(Module module, Builder builder, InstructionCosts costs, Records? records, CallContexts? contexts)
 {
-    /// <summary>Something to charge for.</summary>
-    /// <param name="Before">Where: the beginning of a block, or a call.</param>
-    /// <param name="Units">Of a block.</param>
+    private readonly LlvmType unit = module.Context.Int(64);
+
+    /// <summary>Something to charge for: a block, perhaps with the return behind it, or what an argument of a call adds.</summary>
+    /// <param name="Before">Where: the beginning of the block, or the call.</param>
+    /// <param name="Parts">Of the block, by whose they are; of a call one, without units.</param>
     /// <param name="Linear">Of a call.</param>
-    private readonly record struct Site(Instruction Before, ulong Units, LinearCost? Linear)
+    private readonly record struct Site(Instruction Before, List<(Value? Record, ulong Units)> Parts, LinearCost? Linear)
     {
+        public ulong Units => Parts.Aggregate(0ul, (sum, p) => sum + p.Units);
+
         public Value Argument => Before.AsValue.Operand(Linear!.Argument);
     }
 
-    public void Mark(IReadOnlyList<Function> functions, Builder builder, WorkMarks marks) => ForEach(functions, builder, (site, record) =>
+    public void Mark(IReadOnlyList<Function> functions, WorkMarks marks) => ForEach(functions, site =>
     {
-        if (site.Linear is { } linear) marks.Add(builder, linear, site.Argument, record);
-        else marks.Add(builder, site.Units, record);
+        if (site.Linear is { } linear) marks.Add(builder, linear, site.Argument, site.Parts[0].Record);
+        else foreach (var (record, units) in site.Parts) marks.Add(builder, units, record);
     });
 
     /// <summary>The reference: each block charges memory, and looks, unless there are points that do.</summary>
-    public void Charge(IReadOnlyList<Function> functions, Builder builder, Probes probes, bool looks)
+    public void Charge(IReadOnlyList<Function> functions, Probes probes, bool looks) => ForEach(functions, site =>
     {
-        var unit = module.Context.Int(64);
-        ForEach(functions, builder, (site, record) =>
-        {
-            var units = site.Linear is { } linear ? WorkMarks.ValueOf(linear, builder.Resize(site.Argument, unit), builder) : unit.Const(site.Units);
-            if (record is { } known) builder.Call(probes.Attribute, known, units);
-            builder.Call(looks || site.Linear != null ? probes.Check : probes.Charge, units);
-        });
-    }
+        foreach (var (record, units) in site.Parts)
+            if (record is { } known) builder.Call(probes.Attribute, known, site.Linear == null ? unit.Const(units) : ValueOf(site));
+        builder.Call(looks || site.Linear != null ? probes.Check : probes.Charge, ValueOf(site));
+    });
 
-    private void ForEach(IReadOnlyList<Function> functions, Builder builder, Action<Site, Value?> insert)
+    private Value ValueOf(Site site) => site.Linear is { } linear ? WorkMarks.ValueOf(linear, builder.Resize(site.Argument, unit), builder) : unit.Const(site.Units);
+
+    private void ForEach(IReadOnlyList<Function> functions, Action<Site> insert)
     {
         foreach (var function in functions)
         {
             var sites = Match(function);
             if (sites.Count == 0) continue;
-            var record = records?.For(function);
             builder.SetArtificialLocation(function);
+            var count = contexts?.Weave(function, AfterAllocas(function.Entry), records!.For(function));
             foreach (var site in sites)
             {
                 builder.Before(site.Before);
-                insert(site, record);
+                insert(site);
+                count?.Invoke(ValueOf(site));
             }
         }
     }
@@ -68,34 +76,48 @@ internal sealed class Marker(Module module, InstructionCosts costs, Records? rec
             if (block != entry && IsReturn(block)) continue; // the blocks before have paid
             var before = block == entry ? AfterAllocas(block) : block.FirstInsertion;
             if (!before.Exists) continue; // only a catchswitch: nothing may stand beside it, and it costs nothing
-            var (units, calls) = CostOf(block);
-            if (units + CostOfReturn(block) is var all and > 0) sites.Add(new(before, all, null));
+            var calls = new List<Site>();
+            var parts = new List<(Value? Record, ulong Units)>();
+            AddParts(function, block, parts, calls);
+            if (ReturnBehind(block) is { } behind) AddParts(function, behind, parts, calls);
+            if (parts.Count > 0) sites.Add(new(before, parts, null));
             sites.AddRange(calls);
         }
         return sites;
     }
 
-    private (ulong Units, List<Site> Calls) CostOf(BasicBlock block)
+    // What has no line of its own has that of what comes before it, so that each unit has one.
+    private void AddParts(Function function, BasicBlock block, List<(Value? Record, ulong Units)> parts, List<Site> calls)
     {
-        ulong units = 0;
-        var calls = new List<Site>();
+        var hasLines = records?.HasLines == true;
+        var record = hasLines ? FirstLine(function, block) : records?.For(function);
         foreach (var instruction in block.Instructions)
         {
-            var cost = costs.Of(instruction);
-            units += cost.Units;
-            if (cost.Linear != null) calls.Add(new(instruction, 0, cost.Linear));
+            if (hasLines && new DebugLocation(instruction.DebugLocation) is { Handle: not 0, Line: > 0 } known) record = records!.For(function, known);
+            var (units, linear) = costs.Of(instruction);
+            if (linear != null) calls.Add(new(instruction, [(record, 0)], linear));
+            if (units == 0) continue;
+            var at = parts.FindLastIndex(p => p.Record == record);
+            if (at < 0) parts.Add((record, units));
+            else parts[at] = (record, parts[at].Units + units);
         }
-        return (units, calls);
     }
 
-    private ulong CostOfReturn(BasicBlock block) =>
-        block.Terminator is { Opcode: Opcode.Br, SuccessorCount: 1 } jump && jump.Successor(0) is var next && next != block && IsReturn(next) ? CostOf(next).Units : 0;
+    private Value FirstLine(Function function, BasicBlock block)
+    {
+        foreach (var instruction in block.Instructions)
+            if (instruction.DebugLocation is var location and not 0 && new DebugLocation(location) is { Line: > 0 } known) return records!.For(function, known);
+        return records!.For(function);
+    }
+
+    private static BasicBlock? ReturnBehind(BasicBlock block) =>
+        block.Terminator is { Opcode: Opcode.Br, SuccessorCount: 1 } jump && jump.Successor(0) is var next && next != block && IsReturn(next) ? next : null;
 
     /// <summary>
     /// A block that nothing but returns from the function, and that every block before jumps to: charged there, so that a call right
     /// before it can still become a jump.
     /// </summary>
-    private bool IsReturn(BasicBlock block)
+    private static bool IsReturn(BasicBlock block)
     {
         if (block.Terminator.Opcode != Opcode.Ret) return false;
         foreach (var instruction in block.Instructions)

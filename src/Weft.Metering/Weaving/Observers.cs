@@ -64,6 +64,7 @@ internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints = f
     {
         if (callee.IsIntrinsic) return leaving.Contains(callee.IntrinsicId) ? Look.Outside : Look.None;
         if (quiet.Contains(callee.Handle)) return Look.Quiet;
+        if (callee.AsValue.NameBytes.StartsWith("weft.metering."u8)) return Look.None; // contexts of calls
         if (callee.AsValue.NameBytes.StartsWith("weft."u8)) return Look.Woven; // what another instrument has put there
         return IsKnown(callee) ? Look.Woven : Look.Outside;
     }

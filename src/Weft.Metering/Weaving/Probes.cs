@@ -10,6 +10,7 @@ namespace Weft.Metering.Weaving;
 internal sealed class Probes
 {
     private const string ChargeName = "weft.metering.charge", CheckName = "weft.metering.check", DueName = "weft.metering.due", Unwinding = ".unwinding", AttributeName = "weft.metering.attribute";
+    private const string CurrentName = "weft.metering.current", EnterName = "weft.metering.enter", FindName = "weft.metering.find", LeaveName = "weft.metering.leave", CallsName = "weft.metering.calls", CountName = "weft.metering.count";
 
     private static readonly byte[] Source = ReadSource();
 
@@ -22,11 +23,17 @@ internal sealed class Probes
     public Probes(Module module, bool unwinds)
     {
         this.module = module;
-        var (unit, pointer) = (module.Context.Int(64), module.Context.Pointer);
-        Charge = Declare(ChargeName, Effect.Silent, unit);
-        Check = unwinds ? Declare(CheckName + Unwinding, Effect.Unwinds, unit) : Declare(CheckName, Effect.Looks, unit);
-        Due = unwinds ? Declare(DueName + Unwinding, Effect.Unwinds, unit) : Declare(DueName, Effect.Waits, unit);
-        Attribute = Declare(AttributeName, Effect.Silent, pointer, unit);
+        var (nothing, unit, pointer) = (module.Context.Void, module.Context.Int(64), module.Context.Pointer);
+        Charge = Declare(ChargeName, Effect.Silent, nothing, unit);
+        Check = unwinds ? Declare(CheckName + Unwinding, Effect.Unwinds, nothing, unit) : Declare(CheckName, Effect.Looks, nothing, unit);
+        Due = unwinds ? Declare(DueName + Unwinding, Effect.Unwinds, nothing, unit) : Declare(DueName, Effect.Waits, nothing, unit);
+        Attribute = Declare(AttributeName, Effect.Silent, nothing, pointer, unit);
+        Current = DeclareForFront(CurrentName, pointer);
+        Enter = DeclareForFront(EnterName, pointer, pointer, pointer);
+        Find = DeclareForFront(FindName, pointer, pointer);
+        Leave = DeclareForFront(LeaveName, nothing, pointer);
+        Calls = DeclareForFront(CallsName, nothing, pointer, module.Context.Int(32));
+        Count = DeclareForFront(CountName, nothing, pointer, unit);
     }
 
     /// <summary>Charges units.</summary>
@@ -40,6 +47,24 @@ internal sealed class Probes
 
     /// <summary>Adds units to the cell of a record.</summary>
     public Function Attribute { get; }
+
+    /// <summary>The node of the thread's tree of calls that it is in.</summary>
+    public Function Current { get; }
+
+    /// <summary>Goes from there to the node of a record's function.</summary>
+    public Function Enter { get; }
+
+    /// <summary>Only looks for that node.</summary>
+    public Function Find { get; }
+
+    /// <summary>Goes back to the caller's node.</summary>
+    public Function Leave { get; }
+
+    /// <summary>Says from which node, and which line, the next call comes.</summary>
+    public Function Calls { get; }
+
+    /// <summary>Adds units to a node.</summary>
+    public Function Count { get; }
 
     /// <summary>Whether a module calls them, and they have no bodies yet.</summary>
     public static bool AreIn(Module module) => Names.Any(n => module.FindFunction(n) is { IsDeclaration: true });
@@ -79,7 +104,11 @@ internal sealed class Probes
     private static byte[] SourceFor(Module module) =>
         module.HasFlag("PIC Level") && !module.HasFlag("PIE Level") ? Source : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Source).Replace("initialexec", "localexec", StringComparison.Ordinal));
 
-    private static readonly string[] Names = [ChargeName, CheckName, DueName, CheckName + Unwinding, DueName + Unwinding, AttributeName];
+    private static readonly string[] Names =
+    [
+        ChargeName, CheckName, DueName, CheckName + Unwinding, DueName + Unwinding, AttributeName,
+        CurrentName, EnterName, FindName, LeaveName, CallsName, CountName,
+    ];
 
     // Two bits (read, write) for each kind of memory: arguments, inaccessible, everything else.
     public const ulong InaccessibleReadWrite = 0b11_00;
@@ -99,10 +128,18 @@ internal sealed class Probes
         Unwinds,
     }
 
-    private Function Declare(string name, Effect effect, params ReadOnlySpan<LlvmType> parameters)
+    // Whoever decides what to inline must not see them.
+    private Function DeclareForFront(string name, LlvmType result, params ReadOnlySpan<LlvmType> parameters)
+    {
+        var probe = Declare(name, Effect.Silent, result, parameters);
+        probe.Add(module.Context.StringAttribute("call-inline-cost"u8, "0"u8));
+        return probe;
+    }
+
+    private Function Declare(string name, Effect effect, LlvmType result, params ReadOnlySpan<LlvmType> parameters)
     {
         var context = module.Context;
-        var probe = module.FindFunction(name) ?? module.AddFunction(name, LlvmType.Function(context.Void, parameters));
+        var probe = module.FindFunction(name) ?? module.AddFunction(name, LlvmType.Function(result, parameters));
         probe.Add(context.EnumAttribute("nofree"u8));
         if (effect != Effect.Unwinds) probe.Add(context.EnumAttribute("nounwind"u8));
         if (effect == Effect.Silent) probe.Add(context.EnumAttribute("willreturn"u8));

@@ -45,7 +45,7 @@ public static class RustcWrapper
         var crate = rustc.CrateName!;
         RefuseUnsupported(rustc, crate);
         var settings = rustc.Settings();
-        if (weaving.ReadsSource && !HasDebugInformation(rustc))
+        if (weaving.WantsLocations && !HasDebugInformation(rustc))
         {
             rustc.RemoveCodegen("debuginfo");
             rustc.AddCodegen("debuginfo", "line-tables-only");

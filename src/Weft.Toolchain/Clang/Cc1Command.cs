@@ -162,7 +162,7 @@ internal sealed class Cc1Command
     {
         // To name a place in an optimisation remark, clang keeps locations in the IR also where no debug information is asked
         // for, and its back end then writes none. No remark has an empty name.
-        if (weaving.ReadsSource) AddBeforeInput(list, "-Rpass=^$");
+        if (weaving.WantsLocations) AddBeforeInput(list, "-Rpass=^$");
         if (weaving.WantsCanonicalIr && weaving.WantsStage(Stage.Front)) Canonicalise(list);
         // Headers then call the runtime, which the link will add, without asking whether it is there.
         foreach (var instrument in weaving.Instruments) AddBeforeInput(list, ["-D", $"__WEFT_{instrument.Name.ToUpperInvariant()}__=1"]);

@@ -1,3 +1,5 @@
+using Weft.Core;
+
 namespace Weft.Tracing;
 
 /// <summary>

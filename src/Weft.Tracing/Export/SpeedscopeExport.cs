@@ -1,4 +1,5 @@
 using System.Text;
+using Weft.Core;
 
 namespace Weft.Tracing;
 

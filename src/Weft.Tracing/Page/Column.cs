@@ -1,4 +1,5 @@
 using System.Text;
+using Weft.Core;
 
 namespace Weft.Tracing.Page;
 
@@ -29,12 +30,7 @@ internal sealed class Column
         foreach (var value in values) Byte(value);
     }
 
-    /// <summary>What would not be seen, or would reorder what is seen, is shown as a replacement character.</summary>
-    public void Text(string text)
-    {
-        var printable = text.Any(Hidden) ? string.Concat(text.Select(c => Hidden(c) ? '\ufffd' : c)) : text;
-        Bytes(Encoding.UTF8.GetBytes(printable));
-    }
+    public void Text(string text) => Bytes(Encoding.UTF8.GetBytes(HtmlPage.Printable(text)));
 
     public void Texts(IReadOnlyCollection<string> texts)
     {
@@ -53,6 +49,4 @@ internal sealed class Column
     }
 
     public void Clear() => Length = 0;
-
-    private static bool Hidden(char c) => char.IsControl(c) || c is (>= '\u200b' and <= '\u200f') or (>= '\u2028' and <= '\u202e') or (>= '\u2060' and <= '\u206f') or '\ufeff';
 }

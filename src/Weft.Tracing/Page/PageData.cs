@@ -1,4 +1,5 @@
 using System.Globalization;
+using Weft.Core;
 
 namespace Weft.Tracing.Page;
 

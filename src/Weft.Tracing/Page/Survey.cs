@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Weft.Core;
 
 namespace Weft.Tracing.Page;
 

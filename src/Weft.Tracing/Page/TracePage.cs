@@ -1,6 +1,5 @@
 using System.IO.Compression;
-using System.Security.Cryptography;
-using System.Text;
+using Weft.Core;
 
 namespace Weft.Tracing.Page;
 
@@ -31,33 +30,14 @@ public static class TracePage
     public static void Write(Stream output, ITraceSource source, Func<TraceThread, IEnumerable<CallEvent>> calls, PageOptions options)
     {
         var survey = Survey.Of(source, calls, options);
-        var (before, after) = Frame();
-        output.Write(Encoding.UTF8.GetBytes(before));
-        using (var text = new Base64Stream(output))
-        using (var packed = new DeflateStream(text, CompressionLevel.Optimal))
-            new PageData(packed, source, survey).Write(calls);
-        output.Write(Encoding.UTF8.GetBytes(after));
+        var page = new HtmlPage(typeof(TracePage).Assembly, Scripts);
+        page.Write(output, new Dictionary<string, Action<Stream>> { ["data"] = data => WriteData(data, source, survey, calls) });
     }
 
-    // The policy names the page's own script and style by their hashes: nothing else runs, whatever got into the page.
-    private static (string Before, string After) Frame()
+    private static void WriteData(Stream output, ITraceSource source, Survey survey, Func<TraceThread, IEnumerable<CallEvent>> calls)
     {
-        var style = Resource("page.css");
-        var script = $"(() => {{\n\"use strict\";\n{string.Join('\n', Scripts.Select(Resource))}}})();\n";
-        var page = Resource("page.html")
-            .Replace("{{policy}}", $"default-src 'none'; script-src {Hash(script)}; style-src {Hash(style)}; base-uri 'none'; form-action 'none'")
-            .Replace("{{style}}", style)
-            .Replace("{{script}}", script)
-            .Split("{{data}}");
-        return (page[0], page[1]);
-    }
-
-    private static string Hash(string text) => $"'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)))}'";
-
-    private static string Resource(string name)
-    {
-        using var stream = typeof(TracePage).Assembly.GetManifestResourceStream("page/" + name)!;
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
+        using var text = new Base64Stream(output);
+        using var packed = new DeflateStream(text, CompressionLevel.Optimal);
+        new PageData(packed, source, survey).Write(calls);
     }
 }

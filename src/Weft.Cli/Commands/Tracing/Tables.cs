@@ -62,6 +62,8 @@ internal static class Tables
     {
         if (value is long number) json.WriteNumber(name, number);
         else if (value is int small) json.WriteNumber(name, small);
+        else if (value is ulong large) json.WriteNumber(name, large);
+        else if (value is decimal exact) json.WriteNumber(name, exact);
         else json.WriteString(name, value as string);
     }
 

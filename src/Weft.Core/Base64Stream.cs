@@ -1,9 +1,9 @@
 using System.Buffers.Text;
 
-namespace Weft.Tracing.Page;
+namespace Weft.Core;
 
 /// <summary>Turns what is written into base64 on the way to another stream, which stays open.</summary>
-internal sealed class Base64Stream(Stream output) : Stream
+public sealed class Base64Stream(Stream output) : Stream
 {
     private readonly byte[] pending = new byte[3 << 14];
     private readonly byte[] text = new byte[4 << 14];
@@ -21,14 +21,14 @@ internal sealed class Base64Stream(Stream output) : Stream
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
-    public override void Write(ReadOnlySpan<byte> bytes)
+    public override void Write(ReadOnlySpan<byte> buffer)
     {
-        while (bytes.Length > 0)
+        while (buffer.Length > 0)
         {
-            var part = bytes[..Math.Min(bytes.Length, pending.Length - count)];
+            var part = buffer[..Math.Min(buffer.Length, pending.Length - count)];
             part.CopyTo(pending.AsSpan(count));
             count += part.Length;
-            bytes = bytes[part.Length..];
+            buffer = buffer[part.Length..];
             if (count == pending.Length) Encode();
         }
     }

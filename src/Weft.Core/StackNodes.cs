@@ -1,7 +1,7 @@
-namespace Weft.Tracing.Page;
+namespace Weft.Core;
 
 /// <summary>The different stacks of a trace: a node is a function called from its parent's. Node 0 is the root and no call; parents come before their children.</summary>
-internal sealed class StackNodes(int limit)
+public sealed class StackNodes(int limit)
 {
     /// <summary>Instead of a node for a stack that had no room, and for all stacks above it.</summary>
     public const int None = -1;

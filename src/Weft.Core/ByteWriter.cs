@@ -1,9 +1,9 @@
 using System.Buffers.Text;
 
-namespace Weft.Tracing;
+namespace Weft.Core;
 
 /// <summary>Collects bytes for a stream, so that a write of a few of them costs as little as copying them.</summary>
-internal sealed class ByteWriter(Stream output) : IDisposable
+public sealed class ByteWriter(Stream output) : IDisposable
 {
     private const int LongestNumber = 20;
 
@@ -23,6 +23,13 @@ internal sealed class ByteWriter(Stream output) : IDisposable
     }
 
     public void Write(long number)
+    {
+        if (LongestNumber > buffer.Length - used) Flush();
+        Utf8Formatter.TryFormat(number, buffer.AsSpan(used), out var written);
+        used += written;
+    }
+
+    public void Write(ulong number)
     {
         if (LongestNumber > buffer.Length - used) Flush();
         Utf8Formatter.TryFormat(number, buffer.AsSpan(used), out var written);
