@@ -338,6 +338,12 @@ public readonly unsafe record struct Function(nint Handle)
         set => Native.LLVMSetLinkage(Handle, (int)value);
     }
 
+    public Visibility Visibility
+    {
+        get => (Visibility)Native.LLVMGetVisibility(Handle);
+        set => Native.LLVMSetVisibility(Handle, (int)value);
+    }
+
     public bool HasSection => AsValue.AsGlobal.HasSection;
 
     public BasicBlock Entry => new(Native.LLVMGetEntryBasicBlock(Handle));

@@ -12,6 +12,9 @@ public sealed class MeteringExactTests : IDisposable
     [Needs("clang-22")]
     public void Memory_at_a_limit_is_the_same_at_every_level_and_in_the_reference_mode() => SameEverywhere("exact.c", "clang-22", [.. Limits(60)]);
 
+    [Needs("clang-22")]
+    public void What_a_caller_has_pending_counts_at_a_limit_in_a_function_that_calls_nothing() => SameEverywhere("pending.c", "clang-22");
+
     [Needs("clang-22"), Trait("Category", "Slow")]
     public void Memory_at_1000_limits_is_the_same_at_every_level() => SameEverywhere("exact.c", "clang-22", [.. Limits(1000)]);
 

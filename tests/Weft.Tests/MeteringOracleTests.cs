@@ -7,6 +7,8 @@ public sealed class MeteringOracleTests : IDisposable
 {
     private static readonly string Kernels = Path.Combine(Harness.Root, "bench/kernels");
 
+    private static readonly string Fixtures = Path.Combine(Harness.Root, "tests/fixtures/coverage");
+
     private readonly Harness harness = new();
 
     public MeteringOracleTests() => harness.Environment["WEFT_CC"] = "clang-22";
@@ -28,9 +30,28 @@ public sealed class MeteringOracleTests : IDisposable
         Assert.Equal(expected, Count("-O2", "--metering-limits=off"));
     }
 
-    private ulong Count(params string[] flags)
+    [Needs("clang++-22")]
+    public void A_shared_library_does_not_call_the_inline_functions_that_only_a_debug_build_has() => SameCount("containers.cc", "-O0", "-O2", "-Os");
+
+    [Needs("clang++-22"), Trait("Category", "Slow")]
+    public void C_plus_plus_counts_to_the_unit_what_the_reference_counts()
     {
-        harness.Must(Harness.Weft, ["cc", "--with=metering", "-std=c11", "-I", Kernels, .. flags, "kernel.c", "main.o", "-o", "kernel", "-lpthread", "-lm"]);
+        foreach (var source in Directory.EnumerateFiles(Fixtures, "*.cc")) SameCount(Path.GetFileName(source), "-O0", "-O1", "-O2", "-O3", "-Os", "-Oz");
+    }
+
+    private void SameCount(string source, params string[] levels)
+    {
+        harness.Environment["WEFT_CC"] = "clang++-22";
+        string[] arguments = ["-std=c++20", Path.Combine(Fixtures, source), "-lstdc++"];
+        var expected = CountOf(["--metering-mode=reference", "-O2", .. arguments]);
+        foreach (var level in levels) Assert.Equal((source, level, expected), (source, level, CountOf([level, .. arguments])));
+    }
+
+    private ulong Count(params string[] flags) => CountOf(["-std=c11", "-I", Kernels, .. flags, "kernel.c", "main.o", "-lpthread", "-lm"]);
+
+    private ulong CountOf(string[] arguments)
+    {
+        harness.Must(Harness.Weft, ["cc", "--with=metering", .. arguments, "-o", "kernel"]);
         harness.Environment["WEFT_METERING_REPORT"] = harness.Path("report");
         harness.Must(harness.Path("kernel"));
         return JsonDocument.Parse(File.ReadAllText(harness.Path("report"))).RootElement.GetProperty("total").GetUInt64();

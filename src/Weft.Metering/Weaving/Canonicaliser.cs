@@ -9,8 +9,10 @@ namespace Weft.Metering.Weaving;
 /// call ptr @_Znwm(i64 8) builtin         an allocation it may remove together with its release
 /// define available_externally @g() ...   a body that is used only where inlining likes it
 /// %k = call i1 @llvm.is.constant(i32 %x) a question whose answer depends on the level
+/// define linkonce_odr @h() ...           a copy that a shared library, which has its own, uses if this module still has it in the end
 /// </code>
-/// After: no such attributes, no such bodies, and <c>%k</c> is whether <c>%x</c> is constant already in this IR.
+/// After: no such attributes, no such bodies, <c>%k</c> is whether <c>%x</c> is constant already in this IR, and the copy is hidden,
+/// unless its address may tell it from another.
 /// </summary>
 internal static class Canonicaliser
 {
@@ -24,6 +26,7 @@ internal static class Canonicaliser
         foreach (var function in module.Functions)
         {
             if (function.IsIntrinsic) continue;
+            if (function is { Linkage: Linkage.LinkOnceOdr, IsDeclaration: false, IsAddressTaken: false }) function.Visibility = Visibility.Hidden;
             foreach (var kind in (ReadOnlySpan<uint>)[memory, speculatable, allocation]) function.RemoveAttribute(kind);
             function.RemoveStringAttribute("alloc-family"u8);
             function.RemoveStringAttribute("alloc-variant-zeroed"u8);

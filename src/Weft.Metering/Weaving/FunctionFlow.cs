@@ -33,8 +33,11 @@ internal sealed class FunctionFlow
     /// <summary>Whether an exception goes that way. Nothing is pending there: what throws looks, or is a limit, beyond which nothing counts.</summary>
     public bool Unwinds(int from, int to) => Graph.Blocks[from].Terminator is { Opcode: Opcode.Invoke } invoke && invoke.Successor(1) == Graph.Blocks[to];
 
-    /// <summary>Whether nothing in the function looks, but for calls of itself.</summary>
-    public bool IsQuiet => Array.TrueForAll(Steps, block => block.TrueForAll(s => s.IsExit ? s.At.Opcode == Opcode.Ret : s.Look is Look.None or Look.Quiet || IsRecursion(s)));
+    /// <summary>Whether nothing in the function looks, but for calls of itself. A point does: what callers have pending must be in memory there.</summary>
+    public bool IsQuiet => Array.TrueForAll(Steps, block => block.TrueForAll(IsQuietStep));
+
+    private bool IsQuietStep(Step step) =>
+        step.IsExit ? step.At.Opcode == Opcode.Ret : step.Point == null && step.Look is Look.None or Look.Quiet || IsRecursion(step);
 
     private bool IsRecursion(Step step) => step.Look == Look.Woven && step.At.IsCall && step.At.CalledValue == Function.AsValue;
 

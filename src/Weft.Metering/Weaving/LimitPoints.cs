@@ -152,7 +152,8 @@ internal sealed class LimitPointInserter(Module module, Function point, IReadOnl
         if (!loop.GoesRound(graph, b => stops[b])) return;
         foreach (var header in loop.Headers)
         {
-            if (graph.Blocks[header].FirstInsertion is { Exists: true } first) headers.Add(first);
+            if (graph.Blocks[header].FirstInsertion is not { Exists: true } first) continue; // only a catchswitch
+            headers.Add(first);
             stops[header] = true;
         }
     }
