@@ -15,7 +15,7 @@ internal sealed class CoverageBench
     private static readonly string Output = Path.Combine(DebianSource.Folder, "bench/coverage");
     private static readonly Dictionary<string, string?> Quiet = new() { ["LLVM_PROFILE_FILE"] = Path.Combine(Output, "kernel.profraw"), ["WEFT_CC"] = "clang-22" };
 
-    private readonly string sources = Path.Combine(InterruptsBench.Repository(), "bench/coverage");
+    private readonly string sources = Path.Combine(Measured.Repository, "bench/coverage");
 
     /// <summary>A build of the kernels; the first is the plain one.</summary>
     private sealed record Variant(string Name, string Program);

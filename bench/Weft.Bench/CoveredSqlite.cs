@@ -34,7 +34,7 @@ internal sealed class CoveredSqlite(string[] counters, bool tests)
     private static string[] OwnTests(string folder) => CPrograms.AsNobody(folder, "sh", "-c", $"for t in {string.Join(' ', Tests)}; do ./testfixture test/$t.test || exit 1; done");
 
     // Text that is the same in every run.
-    private static string[] Statements(int rows) =>
+    public static string[] Statements(int rows) =>
         [":memory:", $"CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{rows}) INSERT INTO t SELECT i, hex(i * 2654435761 % 4294967296) FROM n; CREATE INDEX u ON t(b); SELECT count(*) FROM t x JOIN t y ON x.b=y.b; SELECT substr(b,1,1), count(*) FROM t GROUP BY 1;"];
 
     private static string Shell(string build) => Path.Combine(CoveredPrograms.Output, "sqlite-" + build);

@@ -13,20 +13,9 @@ internal sealed class InterruptsBench
     private static readonly int[] Intervals = [2000, 5000, 10_000, 50_000, 1_000_000];
     internal static readonly string Output = Path.Combine(DebianSource.Folder, "bench/interrupts");
 
-    private readonly string sources;
-    private readonly string include;
-
-    private InterruptsBench(string repository)
-    {
-        sources = Path.Combine(repository, "bench/kernels");
-        include = Path.Combine(repository, "runtime/include");
-    }
-
     private sealed record Kernel(string Name, string Plain, string Woven, string? Naive);
 
-    public static void Run() => new InterruptsBench(Repository()).RunAll();
-
-    private void RunAll()
+    public static void Run()
     {
         Directory.CreateDirectory(Output);
         List<Kernel> kernels = [.. CKernels(), .. RustKernels()];
@@ -39,42 +28,23 @@ internal sealed class InterruptsBench
 
     // ---- Builds ----
 
-    private IEnumerable<Kernel> CKernels()
+    private static IEnumerable<Kernel> CKernels()
     {
-        foreach (var file in Directory.GetFiles(sources, "*.c").Order(StringComparer.Ordinal).Where(f => Path.GetFileName(f) != "main.c"))
+        foreach (var file in Kernels.InC)
         {
             var name = Path.GetFileNameWithoutExtension(file);
             Terminal.Status("Building", name);
-            yield return new Kernel(name, Compile(file, "plain", "clang-22"), Compile(file, "woven", Measured.Weft, "cc", "--with=interrupts"), Compile(file, "naive", Measured.Weft, "cc", "--with=interrupts", "--interrupts-placement=naive"));
+            string Compile(string variant, params string[] compiler) => Kernels.Compile(file, Path.Combine(Output, $"{name}-{variant}"), compiler);
+            yield return new Kernel(name, Compile("plain", "clang-22"), Compile("woven", Measured.Weft, "cc", "--with=interrupts"), Compile("naive", Measured.Weft, "cc", "--with=interrupts", "--interrupts-placement=naive"));
         }
     }
 
-    /// <summary>
-    /// The harness is never woven. Intel's processors of the years before 2020 decode a branch that crosses a 32-byte boundary
-    /// anew each time; moving code by a few bytes then changes a kernel by up to 30 %, so neither side has such branches.
-    /// </summary>
-    private string Compile(string file, string variant, params string[] compiler)
-    {
-        var program = Path.Combine(Output, $"{Path.GetFileNameWithoutExtension(file)}-{variant}");
-        var environment = new Dictionary<string, string?> { ["WEFT_CC"] = "clang-22" };
-        string[] options = ["-std=c11", "-O2", "-mbranches-within-32B-boundaries", "-I", include];
-        Measured.Run("clang-22", [.. options, "-c", Path.Combine(sources, "main.c"), "-o", Path.Combine(Output, "main.o")], sources);
-        Measured.Run(compiler[0], [.. compiler[1..], .. options, "-c", file, "-o", program + ".o"], sources, environment);
-        Measured.Run(compiler[0], [.. compiler[1..], program + ".o", Path.Combine(Output, "main.o"), "-o", program, "-lpthread", "-lm"], sources, environment);
-        return program;
-    }
-
-    /// <summary>Compared with the same lowering without an instrument: what the door itself changes stands in cargo's table.</summary>
-    private IEnumerable<Kernel> RustKernels()
+    private static IEnumerable<Kernel> RustKernels()
     {
         Terminal.Status("Building", "kernels in Rust");
-        var folder = Path.Combine(sources, "rust");
-        var environment = new Dictionary<string, string?> { ["WEFT_FORCE_LOWER"] = "1", ["RUSTFLAGS"] = "-C llvm-args=-x86-branches-within-32B-boundaries" };
-        string[] build = ["cargo", "build", "--release", "--offline", "--target-dir", Output];
-        Measured.Run(Measured.Weft, build, folder, environment);
-        Measured.Run(Measured.Weft, [.. build, "--with", "interrupts"], folder, environment);
-        return Directory.GetFiles(Path.Combine(folder, "src/bin"), "*.rs").Order(StringComparer.Ordinal).Select(Path.GetFileNameWithoutExtension)
-            .Select(name => new Kernel(name!, Path.Combine(Output, $"weft/plain/{Measured.Triple}/release/{name}"), Path.Combine(Output, $"weft/interrupts/{Measured.Triple}/release/{name}"), null));
+        var plain = Kernels.BuildRust(Output, "rust-plain");
+        var woven = Kernels.BuildRust(Output, "rust-woven", "--with", "interrupts");
+        return Kernels.InRust.Select(name => new Kernel(name, Path.Combine(plain, name), Path.Combine(woven, name), null));
     }
 
     // ---- Tables ----
@@ -90,7 +60,7 @@ internal sealed class InterruptsBench
             empties.Add(empty);
             Console.WriteLine($"| {kernel.Name} | {idle:F3} | {empty:F3} | {fired:N0} |");
         }
-        Console.WriteLine($"| **geometric mean** (targets 1.03, 1.05) | **{Geomean(idles):F3}** | **{Geomean(empties):F3}** | |");
+        Console.WriteLine($"| **geometric mean** (targets 1.03, 1.05) | **{Measured.Geomean(idles):F3}** | **{Measured.Geomean(empties):F3}** | |");
         Console.WriteLine($"| median (target 1.02) | {Measured.Median(idles):F3} | {Measured.Median(empties):F3} | |");
         Console.WriteLine($"| worst (target 1.25) | {idles.Max():F3} | {empties.Max():F3} | |");
     }
@@ -109,7 +79,7 @@ internal sealed class InterruptsBench
         var checksums = new HashSet<string?>();
         var best = Measured.BestInTurn([.. runs.Select<Case, Func<double>>((run, i) => () =>
         {
-            using var result = Start(run.Program, ("KERNEL_CLOCK", run.Clock), ("KERNEL_INTERVAL", Text(run.Interval)));
+            using var result = Kernels.Run(run.Program, ("KERNEL_CLOCK", run.Clock), ("KERNEL_INTERVAL", Text(run.Interval)));
             if (result.RootElement.TryGetProperty("unavailable", out var why)) throw new WeftException($"not available here: {why.GetString()}");
             fired[i] = result.RootElement.GetProperty("fired").GetInt64();
             checksums.Add(result.RootElement.GetProperty("checksum").GetString());
@@ -125,7 +95,7 @@ internal sealed class InterruptsBench
         int within5 = 0, within20 = 0;
         foreach (var kernel in kernels)
         {
-            using var run = Start(kernel.Woven, ("KERNEL_CLOCK", "cycles"), ("KERNEL_INTERVAL", Text(Main)), ("KERNEL_HANDLER", "record-apart"));
+            using var run = Kernels.Run(kernel.Woven, ("KERNEL_CLOCK", "cycles"), ("KERNEL_INTERVAL", Text(Main)), ("KERNEL_HANDLER", "record-apart"));
             long Percentile(string name, string which = "undisturbed") => run.RootElement.GetProperty(which).GetProperty(name).GetInt64();
             Console.WriteLine($"| {kernel.Name} | {Percentile("p1")} | {Percentile("p10")} | {Percentile("p50")} | {Percentile("p90")} | {Percentile("p99")} | {Percentile("p90", "intervals")} | {Percentile("p99", "intervals")} |");
             if (Percentile("p10") >= Main * 0.95 && Percentile("p90") <= Main * 1.05) within5++;
@@ -145,11 +115,11 @@ internal sealed class InterruptsBench
             {
                 var best = BestInTurn(new Case(kernel.Plain), new Case(kernel.Woven, "cycles", interval));
                 ratios.Add(best[1].Cpu / best[0].Cpu);
-                using var run = Start(kernel.Woven, ("KERNEL_CLOCK", "cycles"), ("KERNEL_INTERVAL", Text(interval)), ("KERNEL_HANDLER", "record"));
+                using var run = Kernels.Run(kernel.Woven, ("KERNEL_CLOCK", "cycles"), ("KERNEL_INTERVAL", Text(interval)), ("KERNEL_HANDLER", "record"));
                 if (run.RootElement.GetProperty("intervals") is { ValueKind: JsonValueKind.Object } seen)
                     foreach (var (name, values) in percentiles) values.Add(seen.GetProperty(name).GetDouble() / interval);
             }
-            Console.WriteLine($"| {interval:N0} | {Geomean(ratios):F3} | {string.Join(" | ", percentiles.Values.Select(v => v.Count == 0 ? "" : Measured.Median(v).ToString("F3", CultureInfo.InvariantCulture)))} |");
+            Console.WriteLine($"| {interval:N0} | {Measured.Geomean(ratios):F3} | {string.Join(" | ", percentiles.Values.Select(v => v.Count == 0 ? "" : Measured.Median(v).ToString("F3", CultureInfo.InvariantCulture)))} |");
         }
     }
 
@@ -181,29 +151,14 @@ internal sealed class InterruptsBench
                 Console.WriteLine($"| {name} | {unavailable.Message} | |");
                 return;
             }
-            Console.WriteLine($"| {name} | {Geomean(ratios):F3} | {ratios.Max():F3} |");
+            Console.WriteLine($"| {name} | {Measured.Geomean(ratios):F3} | {ratios.Max():F3} |");
         }
     }
 
     private static void Sizes(List<Kernel> kernels) =>
-        Console.WriteLine($"\nText of the kernels, with / without: {Geomean(kernels.Select(k => (double)Measured.Text(k.Woven) / Measured.Text(k.Plain))):F3}.");
+        Console.WriteLine($"\nText of the kernels, with / without: {Measured.Geomean(kernels.Select(k => (double)Measured.Text(k.Woven) / Measured.Text(k.Plain))):F3}.");
 
     // ---- Runs ----
 
-    private static JsonDocument Start(string program, params (string Name, string Value)[] environment)
-    {
-        var result = ChildProcess.Capture(program, [], environment.ToDictionary(e => e.Name, e => (string?)e.Value), Output);
-        return result.ExitCode == 0 ? JsonDocument.Parse(result.Output) : throw new WeftException($"{program} failed with {result.ExitCode}: {result.Errors}");
-    }
-
-    private static double Geomean(IEnumerable<double> values) => Math.Exp(values.Average(Math.Log));
-
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
-
-    internal static string Repository()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Weft.slnx"))) folder = Path.GetDirectoryName(folder) ?? throw new WeftException("run this inside the repository");
-        return folder;
-    }
 }

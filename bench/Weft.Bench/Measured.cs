@@ -16,6 +16,8 @@ internal static partial class Measured
 
     public static readonly string Weft = Path.Combine(DebianSource.Folder, "../weft/weft");
 
+    public static readonly string Repository = FindRepository();
+
     /// <summary>Runs a command that has to succeed, its output thrown away.</summary>
     public static Cost Run(string program, IReadOnlyList<string> arguments, string folder, IReadOnlyDictionary<string, string?>? environment = null)
     {
@@ -65,6 +67,8 @@ internal static partial class Measured
         return sorted.Count % 2 == 1 ? sorted[sorted.Count / 2] : (sorted[sorted.Count / 2 - 1] + sorted[sorted.Count / 2]) / 2;
     }
 
+    public static double Geomean(IEnumerable<double> values) => Math.Exp(values.Average(Math.Log));
+
     /// <summary>Size of .text and read-only data, as binutils' size counts it.</summary>
     public static long Text(string file) => long.Parse(ChildProcess.Capture("size", [file]).Output.Split('\n')[1].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[0]);
 
@@ -77,6 +81,13 @@ internal static partial class Measured
         var run = ChildProcess.Capture("valgrind", ["--tool=callgrind", "--callgrind-out-file=/dev/null", program, .. arguments], environment, folder);
         if (run.ExitCode != 0) throw new WeftException($"{program} {string.Join(' ', arguments)} failed under valgrind with {run.ExitCode}:\n{run.Errors}");
         return double.Parse(run.Errors.Split('\n').First(l => l.Contains("Collected", StringComparison.Ordinal)).Split(' ')[^1], CultureInfo.InvariantCulture);
+    }
+
+    private static string FindRepository()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Weft.slnx"))) folder = Path.GetDirectoryName(folder) ?? throw new WeftException("run this inside the repository");
+        return folder;
     }
 
     private static Cost MedianCost(IEnumerable<Cost> costs)

@@ -12,7 +12,7 @@ internal sealed class TracingBench
 
     internal static readonly string Output = Path.Combine(DebianSource.Folder, "bench/tracing");
 
-    private readonly string sources = Path.Combine(InterruptsBench.Repository(), "bench");
+    private readonly string sources = Path.Combine(Measured.Repository, "bench");
 
     public static void Run()
     {

@@ -29,90 +29,48 @@ internal sealed class PrepaidWeaver(LlvmContext context, Builder builder, FlowEd
 
     private readonly LlvmType word = context.Int(64);
     private readonly LoopRounds rounds = new(builder, context.Int(64));
+    private readonly LoopChunker chunker = new(context, builder, editor, weights, membership);
 
     public void Weave(Prepaid prepaid, FlowGraph graph, Func<BasicBlock, bool> isCold, Value slot)
     {
         var counted = prepaid.Counted;
-        var header = graph.Blocks[prepaid.Loop.Header];
-        var latch = graph.Blocks[counted.Latch];
-        var location = latch.Terminator.DebugLocation;
-        var order = counted.Comparison.Predicate;
-        var bound = counted.Comparison.AsValue.Operand(counted.BoundIsSecond ? 1 : 0);
-        var exit = latch.Terminator.Successor(counted.ExitIndex);
-        var others = OtherExits(prepaid.Loop, graph, latch, isCold);
-
-        var (enter, merged) = editor.InsertBefore(header, b => membership.IsIn(b, prepaid.Loop));
-        var variable = counted.Next.AsValue.Operand(0);
-        var position = FlowEditor.Phis(header).FindIndex(p => p.AsValue == variable);
-        builder.SetLocation(location);
-        var (limit, setUp) = BuildEntry(enter, header, merged[position], bound, counted, prepaid.Cost, slot);
-        editor.MoveIncoming(header, enter, setUp);
-
-        builder.Before(header.First);
-        var limits = builder.Phi(bound.Type);
-        limits.AsInstruction.AddIncoming(limit, setUp);
-        limits.AsInstruction.AddIncoming(limits, latch);
-
-        var over = header.Parent.AppendBlock(context);
-        var again = header.Parent.AppendBlock(context);
-        builder.Before(latch.Terminator);
-        var compared = counted.Comparison.AsValue.Operand(counted.BoundIsSecond ? 0 : 1); // only now: phis have been made anew
-        var branch = latch.Terminator;
-        branch.Condition = Compare(order, compared, limits, counted.BoundIsSecond);
-        branch.SetSuccessor(counted.ExitIndex, over);
-        builder.AtEnd(over);
-        var more = Compare(order, compared, bound, counted.BoundIsSecond);
-        if (counted.ExitIndex == 0) builder.Branch(more, exit, again); // the comparison asks for the end
-        else weights.MarkUnlikely(builder.Branch(more, again, exit));
-        editor.MoveIncoming(exit, latch, over);
-        builder.AtEnd(again);
-        builder.Store(builder.Call(probes.Expire, builder.Load(word, slot), probes.Gap).AsValue, slot);
-        builder.Branch(enter);
-        var phis = FlowEditor.Phis(header); // the first one is the limit
-        for (var i = 0; i < merged.Count; i++) merged[i].AsInstruction.AddIncoming(phis[i + 1].IncomingFrom(latch), again);
-        foreach (var block in (ReadOnlySpan<BasicBlock>)[enter, setUp, over, again]) membership.Add(block, prepaid.Loop.Parent);
-        if (!counted.Comparison.AsValue.HasUses) counted.Comparison.Erase();
-        foreach (var (from, to) in others) Refund(from, to, limits, variable: phis[position + 1].AsValue, counted, prepaid, slot);
+        var others = OtherExits(prepaid.Loop, graph, graph.Blocks[counted.Latch], isCold);
+        var (limit, variable) = chunker.Split(prepaid.Loop, counted, graph,
+            enter: (block, first, bound) => BuildEntry(block, first, bound, counted, prepaid, slot),
+            over: () => { },
+            again: () => builder.Store(builder.Call(probes.Expire, builder.Load(word, slot), probes.Gap).AsValue, slot));
+        foreach (var (from, to) in others) Refund(from, to, limit, variable, counted, prepaid, slot);
     }
 
-    private (Value Limit, BasicBlock End) BuildEntry(BasicBlock enter, BasicBlock header, Value first, Value bound, CountedLoop counted, int cost, Value slot)
+    private (Value Limit, BasicBlock End) BuildEntry(BasicBlock enter, Value first, Value bound, CountedLoop counted, Prepaid prepaid, Value slot)
     {
-        BasicBlock all = header.Parent.AppendBlock(context), part = header.Parent.AppendBlock(context), go = header.Parent.AppendBlock(context);
+        var cost = (ulong)prepaid.Cost;
+        BasicBlock all = enter.Parent.AppendBlock(context), part = enter.Parent.AppendBlock(context), go = enter.Parent.AppendBlock(context);
         builder.AtEnd(enter);
         var trips = rounds.Until(first, bound, counted);
         var left = builder.Load(word, slot);
-        var can = builder.Binary(Opcode.LShr, builder.Mul(left, word.Const((1ul << ReciprocalBits) / (ulong)cost)), word.Const(ReciprocalBits));
+        var can = builder.Binary(Opcode.LShr, builder.Mul(left, word.Const((1ul << ReciprocalBits) / cost)), word.Const(ReciprocalBits));
         weights.MarkUnlikely(builder.Branch(builder.Compare(Predicate.UnsignedGreater, trips, can), part, all));
 
         builder.AtEnd(all);
-        builder.Store(builder.Sub(left, builder.Mul(trips, word.Const((ulong)cost))), slot);
+        builder.Store(builder.Sub(left, builder.Mul(trips, word.Const(cost))), slot);
         builder.Branch(go);
 
         builder.AtEnd(part);
         // Not enough for one round: it takes what there is, or a count that waits for more would never get there.
         var dry = builder.Compare(Predicate.Equal, can, word.Const(0));
-        builder.Store(builder.Select(dry, word.Const(0), builder.Sub(left, builder.Mul(can, word.Const((ulong)cost)))), slot);
+        builder.Store(builder.Select(dry, word.Const(0), builder.Sub(left, builder.Mul(can, word.Const(cost)))), slot);
         var run = builder.Select(dry, word.Const(1), can);
-        var stop = Stop(first, run, counted);
+        var stop = rounds.After(first, run, counted);
         builder.Branch(go);
 
         builder.AtEnd(go);
         var limit = builder.Phi(bound.Type);
         limit.AsInstruction.AddIncoming(bound, all);
         limit.AsInstruction.AddIncoming(stop, part);
-        builder.Branch(header);
+        foreach (var block in (ReadOnlySpan<BasicBlock>)[all, part]) membership.Add(block, prepaid.Loop.Parent);
         return (limit, go);
     }
-
-    private Value Stop(Value first, Value run, CountedLoop counted)
-    {
-        var steps = counted.ComparesNext ? run : builder.Sub(run, word.Const(1));
-        var way = builder.Mul(steps, word.Const(unchecked((ulong)counted.Step)));
-        return first.Type.Kind == TypeKind.Pointer ? builder.Advance(first, way) : builder.Add(first, builder.Resize(way, first.Type));
-    }
-
-    private Value Compare(Predicate predicate, Value compared, Value bound, bool boundIsSecond) =>
-        boundIsSecond ? builder.Compare(predicate, compared, bound) : builder.Compare(predicate, bound, compared);
 
     /// <summary>Left by another door: what was paid for and did not run comes back.</summary>
     private void Refund(BasicBlock from, BasicBlock to, Value limit, Value variable, CountedLoop counted, Prepaid prepaid, Value slot)

@@ -212,6 +212,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMCreateStringAttribute(nint context, byte* key, uint keyLength, byte* value, uint valueLength);
     [LibraryImport(Library)] internal static partial void LLVMAddAttributeAtIndex(nint function, uint index, nint attribute);
     [LibraryImport(Library)] internal static partial nint LLVMGetEnumAttributeAtIndex(nint function, uint index, uint kind);
+    [LibraryImport(Library)] internal static partial ulong LLVMGetEnumAttributeValue(nint attribute);
     [LibraryImport(Library)] internal static partial nint LLVMGetStringAttributeAtIndex(nint function, uint index, byte* key, uint keyLength);
     [LibraryImport(Library)] internal static partial byte* LLVMGetStringAttributeValue(nint attribute, out uint length);
     [LibraryImport(Library)] internal static partial void LLVMRemoveEnumAttributeAtIndex(nint function, uint index, uint kind);

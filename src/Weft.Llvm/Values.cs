@@ -68,6 +68,8 @@ public readonly unsafe record struct Attribute(nint Handle)
 
     public bool Exists => Handle != 0;
 
+    public ulong EnumValue => Native.LLVMGetEnumAttributeValue(Handle);
+
     public string StringValue
     {
         get { var text = Native.LLVMGetStringAttributeValue(Handle, out var length); return LlvmLibrary.Text(text, length); }
@@ -552,6 +554,23 @@ public readonly record struct Instruction(nint Handle)
 
     /// <summary>Of a call: whether neither it nor what it calls says that no exception comes out of it.</summary>
     public bool MayThrow => !Says("nounwind"u8);
+
+    /// <summary>
+    /// Of a call: whether it returns, without an exception, and did nothing but look at, or change, what its arguments point to: as LLVM knows of
+    /// <c>strlen</c> and its kin.
+    /// </summary>
+    public bool IsSilent
+    {
+        get
+        {
+            const ulong argumentMemory = 0b11; // the lowest of LLVM's MemoryEffects, in every version
+            if (MayThrow || !Says("willreturn"u8) || !Says("nocallback"u8)) return false;
+            var memory = Attribute.Kind("memory"u8);
+            var own = new Attribute(Native.LLVMGetCallSiteEnumAttribute(Handle, Attribute.FunctionIndex, memory));
+            if (!own.Exists && CalledValue is { IsFunction: true } callee) own = callee.AsFunction.AttributeOf(memory);
+            return own.Exists && (own.EnumValue & ~argumentMemory) == 0;
+        }
+    }
 
     /// <summary>Of a call: whether it never returns.</summary>
     public bool IsNoReturn => Says("noreturn"u8);

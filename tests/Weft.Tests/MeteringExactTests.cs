@@ -9,22 +9,28 @@ public sealed class MeteringExactTests : IDisposable
 
     public void Dispose() => harness.Dispose();
 
-    [Needs("clang-22")]
-    public void Memory_at_a_limit_is_the_same_at_every_level_and_in_the_reference_mode() => SameEverywhere("exact.c", "clang-22", [.. Limits(60)]);
+    [TheoryNeeds("clang-22")]
+    [InlineData("exact.c")]
+    [InlineData("chunks.c")]
+    public void Memory_at_a_limit_is_the_same_at_every_level_and_in_the_reference_mode(string source) => SameEverywhere(source, "clang-22", [.. Limits(60)]);
 
     [Needs("clang-22")]
     public void What_a_caller_has_pending_counts_at_a_limit_in_a_function_that_calls_nothing() => SameEverywhere("pending.c", "clang-22");
 
-    [Needs("clang-22"), Trait("Category", "Slow")]
-    public void Memory_at_1000_limits_is_the_same_at_every_level() => SameEverywhere("exact.c", "clang-22", [.. Limits(1000)]);
+    [TheoryNeeds("clang-22"), Trait("Category", "Slow")]
+    [InlineData("exact.c")]
+    [InlineData("chunks.c")]
+    public void Memory_at_1000_limits_is_the_same_at_every_level(string source) => SameEverywhere(source, "clang-22", [.. Limits(1000)]);
 
-    [Needs("clang-22", "qemu-aarch64", "aarch64-linux-gnu-gcc")]
-    public void Memory_at_a_limit_is_the_same_on_aarch64()
+    [TheoryNeeds("clang-22", "qemu-aarch64", "aarch64-linux-gnu-gcc")]
+    [InlineData("exact.c")]
+    [InlineData("chunks.c")]
+    public void Memory_at_a_limit_is_the_same_on_aarch64(string source)
     {
         harness.Environment["WEFT_CC"] = "clang-22";
         string[] limits = [.. Limits(20)];
-        var here = Run("exact.c", ["-O2"], [], limits);
-        Assert.Equal(here, Run("exact.c", ["-O2", "--target=aarch64-linux-gnu"], ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"], limits));
+        var here = Run(source, ["-O2"], [], limits);
+        Assert.Equal(here, Run(source, ["-O2", "--target=aarch64-linux-gnu"], ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"], limits));
     }
 
     [TheoryNeeds("clang-22")]

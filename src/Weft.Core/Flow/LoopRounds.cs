@@ -43,6 +43,14 @@ public sealed class LoopRounds(Builder builder, LlvmType word)
     /// <summary>Rounds between two values of the loop's variable.</summary>
     public Value Between(Value from, Value to, CountedLoop counted) => Divide(Distance(from, to, counted.Step), counted.Stride);
 
+    /// <summary>What the variable is compared with behind so many rounds.</summary>
+    public Value After(Value first, Value rounds, CountedLoop counted)
+    {
+        var steps = counted.ComparesNext ? rounds : builder.Sub(rounds, word.Const(1));
+        var way = builder.Mul(steps, word.Const(unchecked((ulong)counted.Step)));
+        return first.Type.Kind == TypeKind.Pointer ? builder.Advance(first, way) : builder.Add(first, builder.Resize(way, first.Type));
+    }
+
     private Value Divide(Value value, ulong divisor) =>
         ulong.IsPow2(divisor) ? builder.Binary(Opcode.LShr, value, word.Const((ulong)ulong.TrailingZeroCount(divisor))) : builder.Binary(Opcode.UDiv, value, word.Const(divisor));
 }

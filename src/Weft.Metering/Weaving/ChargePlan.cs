@@ -7,38 +7,44 @@ namespace Weft.Metering.Weaving;
 /// <param name="Varies">Whether it differs.</param>
 /// <param name="Units">The constant.</param>
 /// <param name="Unseen">Whether something was charged that nobody has compared with the limit.</param>
-internal readonly record struct Pending(bool Reached, bool Varies, ulong Units, bool Unseen)
+/// <param name="Looked">Whether somebody has looked since the function began, whichever way control came.</param>
+internal readonly record struct Pending(bool Reached, bool Varies, ulong Units, bool Unseen, bool Looked)
 {
-    /// <summary>Where a function begins, or an exception arrives: somebody may have charged without a look.</summary>
-    public static Pending AtEntry => new(true, false, 0, true);
+    /// <summary>Where a function begins: somebody may have charged without a look.</summary>
+    public static Pending AtEntry => new(true, false, 0, true, false);
+
+    /// <summary>Where an exception arrives from here: likewise.</summary>
+    public Pending Unwound => AtEntry with { Looked = Looked };
 
     public Pending Join(Pending other) =>
         !other.Reached ? this
         : !Reached ? other
-        : Varies == other.Varies && Units == other.Units ? this with { Unseen = Unseen || other.Unseen }
-        : new(true, true, 0, Unseen || other.Unseen);
+        : new(true, Varies || other.Varies || Units != other.Units, Units == other.Units ? Units : 0, Unseen || other.Unseen, Looked && other.Looked);
 
     public Pending Plus(ulong units) => this with { Units = Varies ? 0 : Units + units };
 }
 
 /// <summary>
 /// Where pending charges go to memory: wherever somebody looks and something is pending. A call of a quiet function is passed with a
-/// constant, which costs nothing to keep, and not with what would need a register.
+/// constant, which costs nothing to keep, and not with what would need a register. The limit is looked at before whatever is outside,
+/// before the function returns to it, and before a call that may come back here, if nobody has since the function began: no recursion
+/// goes deeper without a look.
 /// </summary>
 internal sealed class ChargePlan
 {
     private readonly FunctionFlow flow;
-    private readonly bool looksAlways, hasPoints;
+    private readonly Observers observers;
+    private readonly bool looksInRecursion;
     private readonly HashSet<Instruction> upgraded = [];
 
     /// <param name="flow">The function.</param>
-    /// <param name="looksAlways">Whether each charge has to look, as nobody else does for this function.</param>
-    /// <param name="hasPoints">Whether there are points that look, and nothing else does.</param>
-    public ChargePlan(FunctionFlow flow, bool looksAlways, bool hasPoints)
+    /// <param name="observers">What its callees do.</param>
+    /// <param name="looksInRecursion">Whether recursions have to look for the limit.</param>
+    public ChargePlan(FunctionFlow flow, Observers observers, bool looksInRecursion)
     {
         this.flow = flow;
-        this.looksAlways = looksAlways;
-        this.hasPoints = hasPoints;
+        this.observers = observers;
+        this.looksInRecursion = looksInRecursion;
         AtStart = new Pending[flow.Graph.Count];
         Solve();
     }
@@ -47,17 +53,20 @@ internal sealed class ChargePlan
     public Pending[] AtStart { get; }
 
     /// <summary>Whether something has to be done before a step: charges go to memory, or the limit is looked at.</summary>
-    public static bool IsFlush(Step step, Pending pending) => step.Look switch
+    public bool IsFlush(Step step, Pending pending) => step.Look switch
     {
         Look.None => false,
         Look.Quiet => pending.Varies,
-        Look.Woven => pending.Varies || pending.Units > 0,
         Look.Charge => true,
-        _ => pending.Varies || pending.Units > 0 || pending.Unseen,
+        Look.Outside => pending.Varies || pending.Units > 0 || pending.Unseen,
+        _ => pending.Varies || pending.Units > 0 || GoesDeeper(step, pending),
     };
 
     /// <summary>Whether the limit is looked at then.</summary>
-    public bool Checks(Step step) => step.Look == Look.Outside || !hasPoints && (step.Look == Look.Charge || looksAlways && step.Look != Look.Quiet) || upgraded.Contains(step.At);
+    public bool Checks(Step step, Pending pending) =>
+        step.Look == Look.Outside || step.Look == Look.Charge && !observers.HasPoints || GoesDeeper(step, pending) || upgraded.Contains(step.At);
+
+    private bool GoesDeeper(Step step, Pending pending) => looksInRecursion && step.Look == Look.Recursive && !pending.Looked;
 
     /// <summary>Lets a block look at the limit where it charges without, if it does. Returns whether it does.</summary>
     public bool Upgrade(int block)
@@ -77,12 +86,8 @@ internal sealed class ChargePlan
         get
         {
             for (var block = 0; block < AtStart.Length; block++)
-            {
-                if (!AtStart[block].Reached || flow.Steps[block] is not [.., { IsExit: true } exit]) continue;
-                var pending = AtStart[block];
-                foreach (var step in flow.Steps[block].SkipLast(1)) pending = Behind(step, pending);
-                if (!IsFlush(exit, pending) || !Checks(exit)) return false;
-            }
+                if (AtStart[block].Reached && flow.Steps[block] is [.., { IsExit: true }] && !AtEnd(block).Looked)
+                    return false;
             return true;
         }
     }
@@ -91,20 +96,30 @@ internal sealed class ChargePlan
     public Pending Behind(Step step, Pending pending)
     {
         if (step.Look == Look.None) return pending.Plus(step.Units);
-        var unseen = step.At.IsCall && step.Look != Look.Charge ? step.Look != Look.Outside : !Checks(step) && (pending.Unseen || IsFlush(step, pending));
-        return IsFlush(step, pending) ? new(true, false, 0, unseen) : pending with { Unseen = unseen };
+        var (flushes, looks) = (IsFlush(step, pending), IsFlush(step, pending) && Checks(step, pending));
+        var charges = step.At.IsCall && step.Look is not (Look.Charge or Look.Outside); // what is called does
+        var unseen = charges || !looks && step.Look != Look.Outside && (pending.Unseen || flushes);
+        var looked = pending.Looked || looks || observers.Checks(step.At);
+        return flushes ? new(true, false, 0, unseen, looked) : pending with { Unseen = unseen, Looked = looked };
     }
 
     /// <summary>Whether a block looks at the limit whenever control comes to it, or calls a function that does.</summary>
-    public bool Checks(int block, Observers observers)
+    public bool Checks(int block)
     {
         var pending = AtStart[block];
         foreach (var step in flow.Steps[block])
         {
-            if (IsFlush(step, pending) && Checks(step) || observers.Checks(step.At)) return true;
+            if (IsFlush(step, pending) && Checks(step, pending) || observers.Checks(step.At)) return true;
             pending = Behind(step, pending);
         }
         return false;
+    }
+
+    private Pending AtEnd(int block)
+    {
+        var pending = AtStart[block];
+        foreach (var step in flow.Steps[block]) pending = Behind(step, pending);
+        return pending;
     }
 
     private void Solve()
@@ -114,11 +129,10 @@ internal sealed class ChargePlan
         work.Push(0);
         while (work.TryPop(out var block))
         {
-            var pending = AtStart[block];
-            foreach (var step in flow.Steps[block]) pending = Behind(step, pending);
+            var pending = AtEnd(block);
             foreach (var next in flow.Graph.Successors[block])
             {
-                var joined = AtStart[next].Join(flow.Unwinds(block, next) ? Pending.AtEntry : pending);
+                var joined = AtStart[next].Join(flow.Unwinds(block, next) ? pending.Unwound : pending);
                 if (joined == AtStart[next]) continue;
                 AtStart[next] = joined;
                 work.Push(next);

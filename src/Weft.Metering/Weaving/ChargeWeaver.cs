@@ -25,6 +25,7 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
     private readonly Sum[] atStart = new Sum[flow.Graph.Count], atEnd = new Sum[flow.Graph.Count];
     private readonly Value[] endValues = new Value[flow.Graph.Count];
     private readonly List<(int Block, Value Phi)> open = [];
+    private readonly BlockFrequencies frequencies = new(flow.Graph, limits?.Forest ?? new LoopForest(flow.Graph));
 
     public void Run()
     {
@@ -63,15 +64,45 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
     {
         if (!plan.AtStart[block].Varies) return new(default, plan.AtStart[block].Units);
         var before = flow.Graph.Predecessors[block].Where(p => plan.AtStart[p].Reached).ToList();
-        if (!before.TrueForAll(p => done[p]) || before.Exists(p => Along(p, block).Base != Along(before[0], block).Base)) return new(Open(block), 0);
+        if (!before.TrueForAll(p => done[p])) return new(Open(block), 0);
         if (before.TrueForAll(p => Along(p, block) == Along(before[0], block))) return Along(before[0], block);
+        return Select(block, before) ?? Join(block, before);
+    }
+
+    /// <summary>Constants, and the sum behind the join, where all else is the same and the ways there may become a conditional move.</summary>
+    private Sum? Select(int block, List<int> before)
+    {
+        var known = Along(before[0], block).Base;
+        if (before.Exists(p => Along(p, block).Base != known)) return null;
+        if (known.Exists && !before.TrueForAll(p => flow.Graph.Successors[p].Length > 1 || IsShort(p))) return null;
+        if (flow.Graph.Blocks[block].FirstInsertion is not { Exists: true } at) return null; // only a catchswitch
         var constants = PhiIn(block);
         Fill(block, constants, p => unit.Const(Along(p, block).Units));
-        if (Along(before[0], block).Base is not { Exists: true } known) return new(constants, 0);
-        if (flow.Graph.Blocks[block].FirstInsertion is not { Exists: true } at) return new(Open(block), 0); // only a catchswitch
+        if (!known.Exists) return new(constants, 0);
         builder.Before(at);
         return new(builder.Add(known, constants), 0);
     }
+
+    /// <summary>The way that is taken most is left alone; others add what they have more than it, or less.</summary>
+    private Sum Join(int block, List<int> before)
+    {
+        var main = before.Where(p => Along(p, block).Base.Exists).DefaultIfEmpty(before[0]).MaxBy(frequencies.Of);
+        var units = Along(main, block) is { Base.Exists: true } known ? known.Units : 0;
+        var phi = PhiIn(block);
+        Fill(block, phi, p => ValueAtEnd(p, Along(p, block) is var sum ? sum with { Units = sum.Units - units } : default));
+        return new(phi, units);
+    }
+
+    private bool IsShort(int block)
+    {
+        var count = 0;
+        foreach (var instruction in flow.Graph.Blocks[block].Instructions)
+            if (instruction.IsCall && !flow.Steps[block].Exists(s => s.At == instruction && s.Look == Look.None) || ++count > MostSelected) return false;
+        return true;
+    }
+
+    // Instructions, marks and the jump among them.
+    private const int MostSelected = 6;
 
     private Sum Along(int from, int to) => flow.Unwinds(from, to) ? default : atEnd[from];
 
@@ -86,26 +117,33 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
         foreach (var step in flow.Steps[block])
         {
             if (step.Units > 0) sum = sum with { Units = sum.Units + step.Units };
-            else if (ChargePlan.IsFlush(step, pending))
+            else if (plan.IsFlush(step, pending))
             {
                 builder.Before(step.At);
-                Flush(step, step.Look == Look.Charge ? builder.Add(ValueOf(sum), marks.ValueOf(step.At, builder)) : ValueOf(sum));
+                Flush(step, pending, step.Look == Look.Charge ? builder.Add(ValueOf(sum), marks.ValueOf(step.At, builder)) : ValueOf(sum));
                 sum = default;
             }
             else if (step.Point == LimitPoint.Loop)
             {
                 builder.Before(step.At);
-                LimitPoints.Become(step.At, probes.Due, ValueOf(sum));
+                LimitPoints.Become(step.At, probes.Due, ValueOf(Ahead(sum, step.At)));
+            }
+            else if (step.Point == LimitPoint.Room)
+            {
+                builder.Before(step.At);
+                step.At.SetOperand(0, ValueOf(Ahead(sum, step.At)));
             }
             pending = plan.Behind(step, pending);
         }
         return sum;
     }
 
-    private void Flush(Step step, Value units)
+    private static Sum Ahead(Sum sum, Instruction point) => sum with { Units = sum.Units + LimitPoints.AheadOf(point) };
+
+    private void Flush(Step step, Pending pending, Value units)
     {
         if (step.Point != null) LimitPoints.Become(step.At, probes.Check, units);
-        else builder.Call(plan.Checks(step) ? probes.Check : probes.Charge, units);
+        else builder.Call(plan.Checks(step, pending) ? probes.Check : probes.Charge, units);
     }
 
     private Value Open(int block)
@@ -133,9 +171,14 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
 
     private Value EndValue(int block)
     {
-        if (endValues[block].Exists) return endValues[block];
+        if (!endValues[block].Exists) endValues[block] = ValueAtEnd(block, atEnd[block]);
+        return endValues[block];
+    }
+
+    private Value ValueAtEnd(int block, Sum sum)
+    {
         builder.Before(flow.Graph.Blocks[block].Terminator);
-        return endValues[block] = ValueOf(atEnd[block]);
+        return ValueOf(sum);
     }
 
     private Value ValueOf(Sum sum) => !sum.Base.Exists ? unit.Const(sum.Units) : sum.Units == 0 ? sum.Base : builder.Add(sum.Base, unit.Const(sum.Units));

@@ -21,7 +21,8 @@ internal sealed class FunctionFlow
         Function = function;
         Graph = new FlowGraph(function, weights);
         Steps = new List<Step>[Graph.Count];
-        for (var i = 0; i < Graph.Count; i++) Steps[i] = Walk(Graph.Blocks[i], marks, observers, points);
+        var exit = function.IsOnlyCalled || points != null ? Look.Woven : Look.Outside;
+        for (var i = 0; i < Graph.Count; i++) Steps[i] = Walk(Graph.Blocks[i], marks, observers, points, exit);
     }
 
     public Function Function { get; }
@@ -39,19 +40,23 @@ internal sealed class FunctionFlow
     private bool IsQuietStep(Step step) =>
         step.IsExit ? step.At.Opcode == Opcode.Ret : step.Point == null && step.Look is Look.None or Look.Quiet || IsRecursion(step);
 
-    private bool IsRecursion(Step step) => step.Look == Look.Woven && step.At.IsCall && step.At.CalledValue == Function.AsValue;
+    private bool IsRecursion(Step step) => step.Look == Look.Recursive && step.At.CalledValue == Function.AsValue;
 
-    private static List<Step> Walk(BasicBlock block, WorkMarks marks, Observers observers, LimitPoints? points)
+    private static List<Step> Walk(BasicBlock block, WorkMarks marks, Observers observers, LimitPoints? points, Look exit)
     {
         var steps = new List<Step>();
         foreach (var instruction in block.Instructions)
             if (marks.Is(instruction)) steps.Add(new(instruction, WorkMarks.UnitsOf(instruction), WorkMarks.IsLinear(instruction) ? Look.Charge : Look.None));
-            else if (points?.KindOf(instruction) is { } point) steps.Add(new(instruction, 0, point == LimitPoint.Loop ? Look.None : Look.Outside, point));
-            else if (observers.Of(instruction) is var look and not Look.None) steps.Add(new(instruction, 0, look == Look.Quiet && IsTail(instruction) ? Look.Woven : look));
-            else if (instruction.Opcode is Opcode.Ret or Opcode.Resume or Opcode.CleanupRet) steps.Add(new(instruction, 0, Look.Woven));
+            else if (points?.KindOf(instruction) is { } point) steps.Add(new(instruction, 0, point == LimitPoint.Call ? Look.Outside : Look.None, point));
+            else if (observers.Of(instruction) is var look and not Look.None)
+            {
+                if (IsTail(instruction)) (look, exit) = (look == Look.Quiet ? Look.Woven : look, Look.Woven);
+                steps.Add(new(instruction, 0, look));
+            }
+            else if (instruction.Opcode is Opcode.Ret or Opcode.Resume or Opcode.CleanupRet) steps.Add(new(instruction, 0, exit));
         return steps;
     }
 
-    // Nothing may be pending behind a call that can become a jump.
+    // Nothing may be pending, and nothing looks, behind a call that can become a jump.
     private static bool IsTail(Instruction call) => call.MayBeTail && call.Next.Opcode == Opcode.Ret;
 }

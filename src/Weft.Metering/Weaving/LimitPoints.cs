@@ -11,6 +11,9 @@ internal enum LimitPoint
 
     /// <summary>A loop goes round: what is pending may stay in a register.</summary>
     Loop,
+
+    /// <summary>No point: how often a loop may go round before one is reached.</summary>
+    Room,
 }
 
 /// <summary>
@@ -32,14 +35,26 @@ internal enum LimitPoint
 /// </summary>
 internal sealed class LimitPoints
 {
-    private const string Name = "weft.metering.point";
+    private const string Name = "weft.metering.point", RoomName = "weft.metering.room";
 
-    private readonly Function point;
+    // A point's operand: what it is, and above that how much more is pending than where it stands.
+    private const int KindBits = 8;
 
-    private LimitPoints(Function point) => this.point = point;
+    private readonly Function point, room;
+
+    private LimitPoints(Function point, Function room) => (this.point, this.room) = (point, room);
 
     /// <summary>The points of a module, or null where it has none.</summary>
-    public static LimitPoints? Find(Module module) => module.FindFunction(Name) is { } point ? new(point) : null;
+    public static LimitPoints? Find(Module module) => module.FindFunction(Name) is { } point ? new(point, DeclareRoom(module)) : null;
+
+    private static Function DeclareRoom(Module module)
+    {
+        var unit = module.Context.Int(64);
+        var declared = module.FindFunction(RoomName) ?? module.AddFunction(RoomName, LlvmType.Function(unit, unit, unit));
+        foreach (var attribute in (ReadOnlySpan<string>)["nofree", "nounwind", "willreturn", "nocallback"]) declared.Add(module.Context.EnumAttribute(System.Text.Encoding.ASCII.GetBytes(attribute)));
+        declared.Add(module.Context.EnumAttribute("memory"u8, Probes.InaccessibleReadWrite));
+        return declared;
+    }
 
     /// <summary>Puts points into functions, and lets them be left.</summary>
     public static void Insert(Module module, IReadOnlyList<Function> functions, Builder builder)
@@ -54,7 +69,27 @@ internal sealed class LimitPoints
 
     /// <summary>What kind of point an instruction is, or null.</summary>
     public LimitPoint? KindOf(Instruction instruction) =>
-        instruction.IsCall && instruction.CalledValue.Handle == point.Handle ? (LimitPoint)instruction.AsValue.Operand(0).ZExtValue : null;
+        !instruction.IsCall ? null
+        : instruction.CalledValue.Handle == point.Handle ? (LimitPoint)(instruction.AsValue.Operand(0).ZExtValue & ((1 << KindBits) - 1))
+        : instruction.CalledValue.Handle == room.Handle ? LimitPoint.Room
+        : null;
+
+    /// <summary>Units that are to be looked at beyond those pending where it stands.</summary>
+    public static ulong AheadOf(Instruction point) => (ulong)((long)point.AsValue.Operand(0).ZExtValue >> KindBits);
+
+    public static void SetAhead(Instruction point, long units) => point.SetOperand(0, point.AsValue.Operand(0).Type.Const(Encode(LimitPoint.Loop, units)));
+
+    /// <summary>How many rounds may begin before one's point is reached that has to look: at least one.</summary>
+    /// <param name="builder">Stands where the first would.</param>
+    /// <param name="ahead">Units from there to its point.</param>
+    /// <param name="units">The most from point to point.</param>
+    public Value Room(Builder builder, long ahead, ulong units)
+    {
+        var unit = point.FunctionType.Parameters[0];
+        return builder.Call(room, unit.Const(Encode(LimitPoint.Room, ahead)), unit.Const(units)).AsValue;
+    }
+
+    private static ulong Encode(LimitPoint kind, long ahead) => (ulong)(ahead << KindBits) | (ulong)kind;
 
     /// <summary>Makes a probe of a point.</summary>
     public static void Become(Instruction call, Function probe, Value units)
@@ -69,6 +104,7 @@ internal sealed class LimitPoints
         var nothing = point.FunctionType.Parameters[0].Const(0);
         foreach (var call in point.AsValue.Users) Become(call, probes.Check, nothing);
         point.Delete();
+        if (!room.AsValue.HasUses) room.Delete();
     }
 }
 

@@ -21,10 +21,10 @@ internal sealed class LoopLimits
     private readonly FunctionFlow flow;
     private readonly bool[] checks;
 
-    public LoopLimits(FunctionFlow flow, ChargePlan plan, Observers observers, Module module)
+    public LoopLimits(FunctionFlow flow, ChargePlan plan, Module module)
     {
         this.flow = flow;
-        checks = [.. Enumerable.Range(0, flow.Graph.Count).Select(b => plan.Checks(b, observers))];
+        checks = [.. Enumerable.Range(0, flow.Graph.Count).Select(plan.Checks)];
         Forest = new LoopForest(flow.Graph);
         foreach (var loop in Enumerable.Reverse(Forest.All)) // inner ones first: they look for those around them
             if (GoesRound(loop) && !Array.Exists(loop.Blocks, b => Upgrade(b, loop, plan)))

@@ -54,11 +54,10 @@ internal sealed class MarkLowering : IDisposable
     {
         using var lowering = new MarkLowering(module, isWoven, looksInLoops, unrolls);
         var functions = CallOrder.CalleesFirst([.. module.Functions.Where(f => !f.IsDeclaration)]); // woven ones are inlined in others, too
-        var done = new HashSet<nint>();
         foreach (var function in functions)
         {
-            lowering.Lower(function, done);
-            done.Add(function.Handle);
+            lowering.Lower(function);
+            lowering.observers.SetLowered(function);
         }
         lowering.marks.Delete();
         lowering.points?.Seal(lowering.probes);
@@ -67,19 +66,24 @@ internal sealed class MarkLowering : IDisposable
 
     public void Dispose() => builder.Dispose();
 
-    private void Lower(Function function, HashSet<nint> done)
+    private void Lower(Function function)
     {
         var flow = FlowOf(function);
-        // Calls of itself stay what they were: a recursion that charges only on its way back would never find its limit.
-        if (flow.IsQuiet && observers.IsKnown(function)) observers.SetQuiet(function);
-        if (!Array.Exists(flow.Steps, s => s.Exists(x => marks.Is(x.At)))) return;
-        var looksAlways = Closes(flow, done) || !function.IsOnlyCalled;
-        var (plan, limits) = Plan(flow, looksAlways);
+        var isQuiet = flow.IsQuiet && observers.IsKnown(function);
+        if (Array.Exists(flow.Steps, s => s.Exists(x => marks.Is(x.At)))) Lower(function, flow);
+        // Only now: calls of itself have to be seen, a recursion that charges only on its way back would never find its limit.
+        if (isQuiet) observers.SetQuiet(function);
+    }
+
+    private void Lower(Function function, FunctionFlow flow)
+    {
+        if (unrolls && points != null && new PointChunker(module, builder, weights, points, marks).Run(flow)) flow = FlowOf(function);
+        var (plan, limits) = Plan(flow);
         if (plan.ChecksAtReturn && observers.IsKnown(function)) observers.SetChecking(function);
         if (limits != null && unrolls && Unroll(flow, limits))
         {
             flow = FlowOf(function);
-            (plan, limits) = Plan(flow, looksAlways);
+            (plan, limits) = Plan(flow);
         }
         new ChargeWeaver(flow, plan, looksInLoops ? limits : null, marks, probes, builder, unit).Run();
         foreach (var step in flow.Steps.SelectMany(s => s).Where(s => marks.Is(s.At))) Remove(step.At);
@@ -88,10 +92,10 @@ internal sealed class MarkLowering : IDisposable
     private FunctionFlow FlowOf(Function function) => new(function, weights, marks, observers, points);
 
     // Where there are points, nothing else looks.
-    private (ChargePlan Plan, LoopLimits? Limits) Plan(FunctionFlow flow, bool looksAlways)
+    private (ChargePlan Plan, LoopLimits? Limits) Plan(FunctionFlow flow)
     {
-        var plan = new ChargePlan(flow, looksAlways, points != null);
-        return (plan, points == null ? new LoopLimits(flow, plan, observers, module) : null);
+        var plan = new ChargePlan(flow, observers, looksInLoops && points == null);
+        return (plan, points == null ? new LoopLimits(flow, plan, module) : null);
     }
 
     /// <summary>Tiny loops that look each time round, or add to what is pending, do so once in several rounds.</summary>
@@ -109,10 +113,6 @@ internal sealed class MarkLowering : IDisposable
 
     // Instructions of a loop that is written out several times.
     private const int MostUnrolled = 12;
-
-    /// <summary>Whether the function calls one that is not lowered yet: then it may be called again before it returns.</summary>
-    private bool Closes(FunctionFlow flow, HashSet<nint> done) =>
-        Array.Exists(flow.Steps, s => s.Exists(x => x.At.IsCall && x.Look is Look.Woven or Look.Quiet && x.At.CalledValue.IsFunction && observers.IsKnown(x.At.CalledValue.AsFunction) && !done.Contains(x.At.CalledValue.Handle)));
 
     private void Remove(Instruction mark)
     {

@@ -8,11 +8,14 @@ internal enum Look
     /// <summary>Nobody looks.</summary>
     None,
 
-    /// <summary>A woven function that nothing looks in: charges may stay pending, if that costs nothing.</summary>
+    /// <summary>A function that nothing looks in: charges may stay pending, if that costs nothing.</summary>
     Quiet,
 
     /// <summary>Woven code may look, and checks before it lets anybody else.</summary>
     Woven,
+
+    /// <summary>The same, and it may come back here, deeper: one look is needed each time.</summary>
+    Recursive,
 
     /// <summary>A charge that may be as large as it likes: it goes to memory, and the limit has to be checked.</summary>
     Charge,
@@ -33,7 +36,10 @@ internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints = f
         .Select(name => Function.LookupIntrinsic(System.Text.Encoding.ASCII.GetBytes(name))).Where(id => id != 0)];
 
     private readonly Dictionary<nint, bool> callees = [];
-    private readonly HashSet<nint> quiet = [], checking = [];
+    private readonly HashSet<nint> quiet = [], checking = [], lowered = [];
+
+    /// <summary>Says that a function is lowered: functions that are lowered before it do not call it, or look.</summary>
+    public void SetLowered(Function function) => lowered.Add(function.Handle);
 
     /// <summary>Says that nothing looks in a function.</summary>
     public void SetQuiet(Function function) => quiet.Add(function.Handle);
@@ -44,12 +50,18 @@ internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints = f
     /// <summary>Whether an instruction calls such a function.</summary>
     public bool Checks(Instruction instruction) => instruction.IsCall && checking.Contains(instruction.CalledValue.Handle);
 
+    /// <summary>Whether there are points where the limit is looked at, and nowhere else.</summary>
+    public bool HasPoints => hasPoints;
+
     public Look Of(Instruction instruction)
     {
         if (instruction.IsSynchronising) return Look.Woven;
         if (!instruction.IsCall) return Look.None;
         var look = OfCallee(instruction.CalledValue);
-        return look == Look.Outside && hasPoints && !MayBeLeft(instruction) ? Look.Woven : look;
+        return look != Look.Outside ? look
+            : instruction.IsSilent ? Look.Quiet
+            : hasPoints && !MayBeLeft(instruction) ? Look.Woven
+            : look;
     }
 
     /// <summary>Whether a call of code that is not woven gets a point, where there are points: an exception, or control, may leave there.</summary>
@@ -66,7 +78,7 @@ internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints = f
         if (quiet.Contains(callee.Handle)) return Look.Quiet;
         if (callee.AsValue.NameBytes.StartsWith("weft.metering."u8)) return Look.None; // contexts of calls
         if (callee.AsValue.NameBytes.StartsWith("weft."u8)) return Look.Woven; // what another instrument has put there
-        return IsKnown(callee) ? Look.Woven : Look.Outside;
+        return !IsKnown(callee) ? Look.Outside : lowered.Contains(callee.Handle) ? Look.Woven : Look.Recursive;
     }
 
     /// <summary>Whether the function that is called is the woven one of this module, and no other.</summary>

@@ -9,8 +9,8 @@ namespace Weft.Metering.Weaving;
 /// </summary>
 internal sealed class Probes
 {
-    private const string ChargeName = "weft.metering.charge", CheckName = "weft.metering.check", DueName = "weft.metering.due", Unwinding = ".unwinding", AttributeName = "weft.metering.attribute";
-    private const string CurrentName = "weft.metering.current", EnterName = "weft.metering.enter", FindName = "weft.metering.find", LeaveName = "weft.metering.leave", CallsName = "weft.metering.calls", CountName = "weft.metering.count";
+    private const string ChargeName = "weft.metering.charge", CheckName = "weft.metering.check", DueName = "weft.metering.due", SumName = "weft.metering.sum", Unwinding = ".unwinding", AttributeName = "weft.metering.attribute";
+    private const string RoomName = "weft.metering.room", CurrentName = "weft.metering.current", EnterName = "weft.metering.enter", FindName = "weft.metering.find", LeaveName = "weft.metering.leave", CallsName = "weft.metering.calls", CountName = "weft.metering.count";
 
     private static readonly byte[] Source = ReadSource();
 
@@ -89,6 +89,7 @@ internal sealed class Probes
             source.DataLayout = module.DataLayout;
             module.Link(source);
         }
+        KeepSums(module);
         foreach (var name in Names)
             if (module.FindFunction(name) is { } probe)
             {
@@ -99,6 +100,19 @@ internal sealed class Probes
         module.RunPasses("always-inline", machine: null, default);
     }
 
+    private static void KeepSums(Module module)
+    {
+        using var builder = new Builder(module.Context);
+        var sum = module.FindFunction(SumName)!.Value;
+        foreach (var name in (ReadOnlySpan<string>)[ChargeName, CheckName, CheckName + Unwinding])
+            foreach (var user in module.FindFunction(name)!.Value.AsValue.Users)
+                if (user.AsValue.Operand(0) is { IsInstruction: true } units && units.AsInstruction.Opcode == Opcode.Add)
+                {
+                    builder.Before(user);
+                    builder.SetLocation(user.DebugLocation);
+                    user.SetOperand(0, builder.Call(sum, units).AsValue);
+                }
+    }
 
     // Code that can only go into an executable, where the runtime is, knows where its thread-locals are.
     private static byte[] SourceFor(Module module) =>
@@ -106,7 +120,7 @@ internal sealed class Probes
 
     private static readonly string[] Names =
     [
-        ChargeName, CheckName, DueName, CheckName + Unwinding, DueName + Unwinding, AttributeName,
+        ChargeName, CheckName, SumName, DueName, CheckName + Unwinding, DueName + Unwinding, RoomName, AttributeName,
         CurrentName, EnterName, FindName, LeaveName, CallsName, CountName,
     ];
 

@@ -5,6 +5,7 @@
 @__weft_metering_v2 = external thread_local(initialexec) global { i64, i64, ptr }
 
 declare ptr @llvm.threadlocal.address.p0(ptr)
+declare i64 @llvm.smax.i64(i64, i64)
 
 ; Charges units. Below zero nobody looks yet: a check will.
 define weak_odr hidden void @weft.metering.charge(i64 %units) alwaysinline nounwind noprofile {
@@ -28,6 +29,12 @@ look:
   br label %go
 go:
   ret void
+}
+
+; A sum as one value. LLVM would subtract its parts one by one from what it has loaded, and then store that: four instructions for two.
+define weak_odr hidden i64 @weft.metering.sum(i64 %units) alwaysinline nounwind noprofile {
+  %sum = call i64 asm "", "=r,0"(i64 %units)
+  ret i64 %sum
 }
 
 ; In a loop that keeps its charges in a register: are they more than what is left?
@@ -68,6 +75,17 @@ look:
   br label %go
 go:
   ret void
+}
+
+; How many rounds of a loop may begin before one's point has to look; at least one.
+define weak_odr hidden i64 @weft.metering.room(i64 %pending, i64 %units) alwaysinline nounwind noprofile {
+  %state = call ptr @llvm.threadlocal.address.p0(ptr @__weft_metering_v2)
+  %left = load i64, ptr %state, align 8
+  %rest = sub i64 %left, %pending
+  %known = call i64 @llvm.smax.i64(i64 %rest, i64 0)
+  %more = udiv i64 %known, %units
+  %rounds = add i64 %more, 1
+  ret i64 %rounds
 }
 
 ; --metering-detail: what the thread has charged by function.
