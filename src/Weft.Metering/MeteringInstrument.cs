@@ -59,6 +59,14 @@ public sealed class MeteringInstrument : IInstrument
 
     public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_metering_*", "weft_metering_*"];
 
+    public bool FindsUninstrumented => true;
+
+    public IEnumerable<Uninstrumented> FindUninstrumented(Module module)
+    {
+        var resolvers = module.IndirectResolvers;
+        return Uncounted.In(module, f => resolvers.Contains(f) || (!MayCharge(f) && !RustAllocatorShim.IsPart(f, module)));
+    }
+
     public void Weave(Module module, WeaveContext context)
     {
         var isReference = context.Option(Mode) == Reference;
@@ -118,4 +126,8 @@ internal static class RustAllocatorShim
         var name = function.Name;
         return name.StartsWith("__rust_", StringComparison.Ordinal) || name.Contains("7___rustc") && name.Contains("__rust_");
     }
+
+    /// <summary>Whether it is one that rustc made, and not somebody's who took the name: without loops, in a module of nothing else.</summary>
+    public static bool IsPart(Function function, Module module) =>
+        Is(function) && function.Entry.Terminator.SuccessorCount == 0 && module.Functions.TrueForAll(f => f.IsDeclaration || Is(f));
 }
