@@ -1,4 +1,5 @@
 using Weft.Core;
+using Weft.Core.Flow;
 using Weft.Llvm;
 using Weft.Metering.Costs;
 using Weft.Metering.Weaving;
@@ -64,7 +65,7 @@ public sealed class MeteringInstrument : IInstrument
     public IEnumerable<Uninstrumented> FindUninstrumented(Module module)
     {
         var resolvers = module.IndirectResolvers;
-        return Uncounted.In(module, f => resolvers.Contains(f) || (!MayCharge(f) && !RustAllocatorShim.IsPart(f, module)));
+        return Uncounted.In(module, f => resolvers.Contains(f) || (!MayCharge(f) && !RustAllocatorShim.IsHarmless(f, module)));
     }
 
     public void Weave(Module module, WeaveContext context)
@@ -127,7 +128,13 @@ internal static class RustAllocatorShim
         return name.StartsWith("__rust_", StringComparison.Ordinal) || name.Contains("7___rustc") && name.Contains("__rust_");
     }
 
-    /// <summary>Whether it is one that rustc made, and not somebody's who took the name: without loops, in a module of nothing else.</summary>
-    public static bool IsPart(Function function, Module module) =>
-        Is(function) && function.Entry.Terminator.SuccessorCount == 0 && module.Functions.TrueForAll(f => f.IsDeclaration || Is(f));
+    /// <summary>Whether its own work is bounded, as that of rustc's is: a function that somebody else named so may loop or call itself.</summary>
+    public static bool IsHarmless(Function function, Module module)
+    {
+        if (!Is(function) || new LoopForest(new FlowGraph(function, new BranchWeights(module.Context))).All.Count > 0) return false;
+        foreach (var block in function.Blocks)
+            foreach (var instruction in block.Instructions)
+                if (instruction.IsCall && instruction.CalledValue is { IsFunction: true } callee && Is(callee.AsFunction)) return false;
+        return true;
+    }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Weft.Tests;
 
 /// <summary>The judge of bots and the host of plugins, through the doors that people use.</summary>
@@ -62,6 +64,31 @@ public sealed class MeteringExamplesTests : IDisposable
         Assert.Equal(["greedy wins: endless gave no answer for 3 seconds"], Results(output));
         Assert.Contains("     1 x   12          0   10000000\n", output, StringComparison.Ordinal);
     }
+
+    [TheoryNeeds("cargo")]
+    [InlineData("")]
+    [InlineData("--release")]
+    public void Each_plugin_is_bounded_and_the_host_goes_on(string profile)
+    {
+        var first = Plugins("weft cargo run " + profile);
+        var rows = first.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.Split(' ', 6, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).Skip(1).ToList();
+        Assert.Equal(
+        [
+            ("longest", "said \"foolishness\""),
+            ("twins", "stopped at 300000 units"),
+            ("endless", "stopped at 300000 units"),
+            ("stubborn", "stopped at 300000 units"),
+            ("careless", "panicked"),
+        ], rows.Select(r => (r[0], r[5])));
+        Assert.All(rows, r => Assert.InRange(int.Parse(r[4], CultureInfo.InvariantCulture), 100, r[0] == "stubborn" ? 902_000 : 301_000));
+        Assert.Equal(first, Plugins("weft cargo run " + profile));
+    }
+
+    [Needs("cargo")]
+    public void Without_Weft_no_plugin_is_run() => Assert.StartsWith("Built without Weft's metering", Plugins("cargo run"), StringComparison.Ordinal);
+
+    // From its folder, where the settings in its Cargo.toml count.
+    private string Plugins(string command) => harness.Must("sh", "-c", $"cd '{Path.Combine(Harness.Root, "examples/metering-plugins")}' && {command} --quiet --offline").Output;
 
     private static string Include => $"CPPFLAGS=-I{Path.Combine(Harness.Root, "runtime/include")}";
 
