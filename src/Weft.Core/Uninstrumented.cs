@@ -21,7 +21,7 @@ public sealed class DenyUninstrumented(string allowed)
     private const string Section = "weft_checked", Symbol = "weft.checked";
     private const int MostShown = 20;
 
-    private static readonly string[] CodeSections = [".text", ".gnu.linkonce.t.", ".gnu.warning", ".stub", ".plt", ".iplt"];
+    private static readonly string[] CodeSections = [".text", ".gnu.linkonce.t.", ".stub", ".plt", ".iplt"];
 
     private readonly IReadOnlyList<Glob> globs = Glob.List(allowed);
 

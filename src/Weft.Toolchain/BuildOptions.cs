@@ -40,8 +40,7 @@ public sealed record BuildOptions
     public static BuildOptions Parse(List<string> arguments, InstrumentSet instruments, IReadOnlyDictionary<string, string>? metadata = null, bool rust = true)
     {
         var flags = new FlagReader(arguments);
-        string? Configured(string name) => Variable(name) ?? metadata?.GetValueOrDefault(name);
-        string? Setting(string name) => flags.TakeValue("--" + name) ?? Configured(name);
+        string? Setting(string name) => flags.TakeValue("--" + name) ?? Variable(name) ?? metadata?.GetValueOrDefault(name);
 
         var with = Words(Setting("with"));
         var options = new Dictionary<string, string>();
@@ -55,8 +54,8 @@ public sealed record BuildOptions
             With = [.. instruments.All.Select(i => i.Name).Where(with.Contains)],
             Options = options,
             Skip = rust ? Words(Setting("skip")) : [],
-            Std = rust && (flags.TakeSwitch("--std") || Truth(Configured("std"))),
-            Deny = ReadDeny(flags, instruments.All.Where(i => with.Contains(i.Name)), Configured),
+            Std = rust && (flags.TakeSwitch("--std") || Truth(Variable("std") ?? metadata?.GetValueOrDefault("std"))),
+            Deny = ReadDeny(flags, instruments.All.Where(i => with.Contains(i.Name)), metadata),
             Timings = flags.TakeSwitch("--weft-timings") || Truth(Variable("timings")),
             Repro = Setting("repro") is { } folder ? Path.GetFullPath(folder) : null,
         };
@@ -75,14 +74,17 @@ public sealed record BuildOptions
             .Order(StringComparer.Ordinal)];
     }
 
-    private static DenyUninstrumented? ReadDeny(FlagReader flags, IEnumerable<IInstrument> with, Func<string, string?> configured)
+    // A project may say it for its builds with metering; whoever asks for it in a build without is told.
+    private static DenyUninstrumented? ReadDeny(FlagReader flags, IEnumerable<IInstrument> with, IReadOnlyDictionary<string, string>? metadata)
     {
         const string deny = "deny-uninstrumented", allow = "allow-uninstrumented";
         var given = flags.TakeValues("--" + allow);
-        if (!flags.TakeSwitch("--" + deny) && !Truth(configured(deny)))
+        var isAsked = flags.TakeSwitch("--" + deny) || Truth(Variable(deny));
+        if (!isAsked && !Truth(metadata?.GetValueOrDefault(deny)))
             return given.Count == 0 ? null : throw WeftException.Usage($"--{allow} means nothing without --{deny}", $"add --{deny}");
-        if (!with.Any(i => i.FindsUninstrumented)) throw WeftException.Usage($"--{deny} is about metering, which this build does not have", "add --with metering");
-        return new DenyUninstrumented(given.Count > 0 ? string.Join(',', given) : configured(allow) ?? "");
+        if (!with.Any(i => i.FindsUninstrumented))
+            return !isAsked ? null : throw WeftException.Usage($"--{deny} is about metering, which this build does not have", "add --with metering");
+        return new DenyUninstrumented(given.Count > 0 ? string.Join(',', given) : Variable(allow) ?? metadata?.GetValueOrDefault(allow) ?? "");
     }
 
     private static string? Variable(string name) =>

@@ -63,6 +63,25 @@ public sealed class MeteringDenyTests : IDisposable
     }
 
     [Needs(Clang)]
+    public void What_is_refused_does_not_change_what_is_counted()
+    {
+        File.Copy(Path.Combine(Harness.Root, "tests/fixtures/metering/costs.c"), harness.Path("a.c"));
+        foreach (var level in (string[])["-O0", "-O2"])
+        {
+            Must(level, "a.c", "-o", "denied");
+            harness.Must(Harness.Weft, "cc", "--with=metering", level, "a.c", "-o", "plain");
+            Assert.Equal(Total("plain"), Total("denied"));
+        }
+    }
+
+    private ulong Total(string program)
+    {
+        harness.Environment["WEFT_METERING_REPORT"] = harness.Path("report");
+        harness.Must(harness.Path(program));
+        return System.Text.Json.JsonDocument.Parse(File.ReadAllText(harness.Path("report"))).RootElement.GetProperty("total").GetUInt64();
+    }
+
+    [Needs(Clang)]
     public void Only_the_function_that_is_named_is_allowed()
     {
         harness.Write("a.c", "void f(void) { __asm__ volatile(\"pause\"); } void g(void) { __asm__ volatile(\"pause\"); }");
