@@ -19,6 +19,9 @@ public static class ArchiveFile
 
     public static bool Is(ReadOnlySpan<byte> content) => content.StartsWith(Magic);
 
+    /// <summary>An archive that only names its members, which are files of their own.</summary>
+    public static bool IsThin(ReadOnlySpan<byte> content) => content.StartsWith("!<thin>\n"u8);
+
     /// <summary>Members in order, without index and name tables.</summary>
     /// <exception cref="WeftException">Not an archive, or cut short.</exception>
     public static List<ArchiveMember> Read(byte[] data, string path)

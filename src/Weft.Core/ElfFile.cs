@@ -22,7 +22,7 @@ public sealed class ElfFile
         Guarded(() => { ReadSections(); return 0; });
     }
 
-    private sealed record Section(uint NameAt, uint Type, ulong Address, long Offset, long Size, uint Link)
+    private sealed record Section(uint NameAt, uint Type, ulong Flags, ulong Address, long Offset, long Size, uint Link)
     {
         public string Name { get; set; } = "";
     }
@@ -43,6 +43,14 @@ public sealed class ElfFile
                 return Guarded(() => data.AsMemory(checked((int)section.Offset), checked((int)section.Size))).Span;
         return [];
     }
+
+    public IEnumerable<string> SectionNames => sections.Select(s => s.Name);
+
+    /// <summary>Whether anything in it will be among a program's code.</summary>
+    public bool HasCode => sections.Exists(s => s.Size > 0 && s.Type is not (0 or 2 or 3 or 4 or 9) && ((s.Flags & 4) != 0 || DenyUninstrumented.IsCodeSection(s.Name))); // SHF_EXECINSTR, but no symbols or relocations
+
+    /// <summary>Whether it is a shared library, or an executable that could be one.</summary>
+    public bool IsShared => Guarded(() => U16(16)) == 3;
 
     /// <summary>Where the section of that name is in memory, before the loader moves it; 0 if there is none.</summary>
     public ulong SectionAddress(string sectionName) => sections.Find(s => s.Name == sectionName)?.Address ?? 0;
@@ -109,8 +117,8 @@ public sealed class ElfFile
         {
             var at = table + i * entry;
             sections.Add(wide
-                ? new Section(U32(at), U32(at + 4), U64(at + 16), (long)U64(at + 24), (long)U64(at + 32), U32(at + 40))
-                : new Section(U32(at), U32(at + 4), U32(at + 12), U32(at + 16), U32(at + 20), U32(at + 24)));
+                ? new Section(U32(at), U32(at + 4), U64(at + 8), U64(at + 16), (long)U64(at + 24), (long)U64(at + 32), U32(at + 40))
+                : new Section(U32(at), U32(at + 4), U32(at + 8), U32(at + 12), U32(at + 16), U32(at + 20), U32(at + 24)));
         }
         foreach (var section in sections) section.Name = Text(sections[names], section.NameAt);
     }

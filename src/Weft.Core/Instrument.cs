@@ -67,6 +67,12 @@ public interface IInstrument
     /// <summary>A source of the runtime whose object is linked both before and behind everything else; or null.</summary>
     string? RuntimeBounds(InstrumentSettings settings) => null;
 
+    /// <summary>Whether a build can ask for <c>--deny-uninstrumented</c> with it.</summary>
+    bool FindsUninstrumented => false;
+
+    /// <summary>What it does not see of a module that nothing has been woven into.</summary>
+    IEnumerable<Uninstrumented> FindUninstrumented(Module module) => [];
+
     /// <summary>Weaves the instrument into a module. Must leave a module that passes LLVM's verifier, and be a pure function of its inputs.</summary>
     void Weave(Module module, WeaveContext context);
 

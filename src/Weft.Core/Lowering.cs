@@ -8,7 +8,8 @@ namespace Weft.Core;
 /// <param name="Weave">False for a crate the user skips: it is lowered, not instrumented.</param>
 /// <param name="Optimised">True for bitcode that went through the first half of link-time optimisation when it was made.</param>
 /// <param name="Source">What is known of its source, if an instrument reads that.</param>
-public sealed record LoweringInput(string Name, byte[] Bitcode, bool Weave = true, bool Optimised = false, SourceContext? Source = null);
+/// <param name="IsToolchain">True for the standard library: what it holds is not the user's to change, so nothing of it is denied.</param>
+public sealed record LoweringInput(string Name, byte[] Bitcode, bool Weave = true, bool Optimised = false, SourceContext? Source = null, bool IsToolchain = false);
 
 /// <summary>
 /// Bitcode to object code, the stages in order:
@@ -64,7 +65,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
     {
         using var context = new LlvmContext();
         using var module = Read(context, input, timings);
-        if (stage == Stage.Front) WeaveFront(module, input.Source, isLast, timings);
+        if (stage == Stage.Front) WeaveFront(module, input, isLast, timings);
         else WeaveStage(module, stage, input.Source, isLast, timings);
         if (stage == Stage.Front) AddSizeAttributes(module);
         using (timings.Measure("write")) return module.ToBitcode();
@@ -75,7 +76,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         var module = Read(context, input, timings);
         try
         {
-            if (input.Weave) WeaveFront(module, input.Source, isLast: false, timings);
+            if (input.Weave) WeaveFront(module, input, isLast: false, timings);
             if (settings.StripsDebugInformation) module.StripDebugInformation();
             AddSizeAttributes(module);
             return module;
@@ -118,14 +119,16 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         return emitted;
     }
 
-    private void WeaveFront(Module module, SourceContext? source, bool isLast, Timings timings)
+    private void WeaveFront(Module module, LoweringInput input, bool isLast, Timings timings)
     {
+        if (weaving.Deny is { } deny && input.IsToolchain) deny.Pass(module);
+        else weaving.Check(module, input.Name);
         var hasMiddle = weaving.WantsStage(Stage.Middle);
-        WeaveStage(module, Stage.Front, source, isLast && !hasMiddle, timings);
+        WeaveStage(module, Stage.Front, input.Source, isLast && !hasMiddle, timings);
         if (!hasMiddle) return;
         if (settings.Level != OptLevel.O0)
             using (timings.Measure("simplify")) Simplification.Run(module, settings.Level);
-        WeaveStage(module, Stage.Middle, source, isLast, timings);
+        WeaveStage(module, Stage.Middle, input.Source, isLast, timings);
     }
 
     private void WeaveStage(Module module, Stage stage, SourceContext? source, bool isLast, Timings timings)

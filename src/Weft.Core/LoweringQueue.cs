@@ -53,7 +53,7 @@ public sealed class LoweringQueue(LoweringSettings settings, Weaving weaving, Lo
     public byte[] LowerOne(LoweringInput input)
     {
         var woven = input.Weave ? weaving : Weaving.None;
-        return Cached(input.Bitcode, $"lower;{woven.Fingerprint};{input.Source?.Fingerprint}", () => lowering.Lower(input, Timings), () => SaveRepro(input));
+        return Cached(input.Bitcode, $"lower;{woven.Fingerprint};{Circumstances(input)}", () => lowering.Lower(input, Timings), () => SaveRepro(input));
     }
 
     /// <summary>See <see cref="Lowering.LowerMerged"/>; cached by the contents of all inputs.</summary>
@@ -66,13 +66,16 @@ public sealed class LoweringQueue(LoweringSettings settings, Weaving weaving, Lo
             input.Bitcode.CopyTo(all, at);
             at += input.Bitcode.Length;
         }
-        var circumstances = $"lto;{weaving.Fingerprint};{string.Join(',', inputs.Select(i => $"{i.Bitcode.Length}{i.Weave}{i.Optimised}{i.Source?.Fingerprint}"))};{string.Join(';', keep.Order(StringComparer.Ordinal))}";
+        var circumstances = $"lto;{weaving.Fingerprint};{string.Join(',', inputs.Select(i => $"{i.Bitcode.Length}{i.Weave}{i.Optimised}{Circumstances(i)}"))};{string.Join(';', keep.Order(StringComparer.Ordinal))}";
         return Cached(all, circumstances, () => lowering.LowerMerged(inputs, keep, Timings), () => inputs.ToList().ForEach(SaveRepro));
     }
 
     /// <summary>Runs one weaving stage over bitcode that the front end will finish; see <see cref="Lowering.Weave"/>.</summary>
     public byte[] Weave(LoweringInput input, Stage stage, bool isLast) =>
-        weaving.WantsStage(stage) ? Cached(input.Bitcode, $"{stage}{isLast};{weaving.Fingerprint};{input.Source?.Fingerprint}", () => lowering.Weave(input, stage, isLast, Timings), () => SaveRepro(input)) : input.Bitcode;
+        weaving.WantsStage(stage) ? Cached(input.Bitcode, $"{stage}{isLast};{weaving.Fingerprint};{Circumstances(input)}", () => lowering.Weave(input, stage, isLast, Timings), () => SaveRepro(input)) : input.Bitcode;
+
+    // What is allowed to one file is not to another with the same content.
+    private string Circumstances(LoweringInput input) => weaving.Deny == null ? $"{input.Source?.Fingerprint}" : $"{input.Source?.Fingerprint};{input.IsToolchain}{input.Name}";
 
     private byte[] Cached(byte[] content, string circumstances, Func<byte[]> make, Action saveRepro)
     {

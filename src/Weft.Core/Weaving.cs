@@ -4,7 +4,7 @@ using Weft.Llvm;
 namespace Weft.Core;
 
 /// <summary>The instruments of one build with the values of their options.</summary>
-public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDictionary<string, string> options)
+public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDictionary<string, string> options, DenyUninstrumented? deny = null)
 {
     public static Weaving None { get; } = new([], new Dictionary<string, string>());
 
@@ -12,6 +12,9 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
 
     /// <summary>Only the options that differ from their defaults, by "instrument-option".</summary>
     public IReadOnlyDictionary<string, string> Options { get; } = options;
+
+    /// <summary>What is said of code that is not woven; null: it is linked as it is.</summary>
+    public DenyUninstrumented? Deny { get; } = deny;
 
     public bool IsEmpty => Instruments.Count == 0;
 
@@ -27,9 +30,10 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     {
         get
         {
-            if (Options.Count == 0) return Name;
+            if (Options.Count == 0 && Deny == null) return Name;
             var text = new StringBuilder(Name);
             foreach (var (name, value) in Options.OrderBy(o => o.Key, StringComparer.Ordinal)) text.Append(';').Append(name).Append('=').Append(value);
+            if (Deny != null) text.Append(";deny=").Append(Deny.Allowed);
             return text.ToString();
         }
     }
@@ -37,8 +41,11 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     /// <summary>Whether an instrument reads the source: see <see cref="IInstrument.ReadsSource"/>.</summary>
     public bool ReadsSource => Instruments.Any(i => i.ReadsSource(SettingsOf(i)));
 
-    /// <summary>Whether an instrument needs debug locations: see <see cref="IInstrument.WantsLocations"/>.</summary>
-    public bool WantsLocations => Instruments.Any(i => i.WantsLocations(SettingsOf(i)));
+    /// <summary>Whether an instrument needs debug locations (see <see cref="IInstrument.WantsLocations"/>), or a refusal that names a line.</summary>
+    public bool WantsLocations => Deny != null || Instruments.Any(i => i.WantsLocations(SettingsOf(i)));
+
+    /// <summary>Throws if a module that nothing has been woven into holds what is denied.</summary>
+    public void Check(Module module, string name) => Deny?.Check(module, name, Instruments.SelectMany(i => i.FindUninstrumented(module)));
 
     public void Weave(Module module, Stage stage, OptLevel level, SourceContext? source, bool isLast)
     {

@@ -119,6 +119,9 @@ public readonly unsafe record struct Value(nint Handle)
         }
     }
 
+    /// <summary>Of inline assembly: whether there is not a single instruction in it, as in a barrier for the compiler.</summary>
+    public bool IsEmptyAsm => string.IsNullOrWhiteSpace(LlvmLibrary.Text(Native.LLVMGetInlineAsmAsmString(Handle, out var length), length));
+
     public bool IsNullConstant => Native.LLVMIsNull(Handle) != 0;
 
     /// <summary>A constant byte string that ends in its only NUL, as C's literals do.</summary>
@@ -295,6 +298,9 @@ public readonly unsafe record struct GlobalVariable(nint Handle)
     public int ThreadLocalMode { set => Native.LLVMSetThreadLocalMode(Handle, value); }
 
     public bool HasSection => Native.LLVMGetSection(Handle) is var s && s != null && *s != 0;
+
+    /// <summary>The section that the front end chose; empty where it chose none.</summary>
+    public string Section => HasSection ? LlvmLibrary.Text((nint)Native.LLVMGetSection(Handle)) : "";
 
     public void SetSection(ReadOnlySpan<byte> name)
     {

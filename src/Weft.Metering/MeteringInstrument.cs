@@ -1,4 +1,5 @@
 using Weft.Core;
+using Weft.Core.Flow;
 using Weft.Llvm;
 using Weft.Metering.Costs;
 using Weft.Metering.Weaving;
@@ -59,6 +60,14 @@ public sealed class MeteringInstrument : IInstrument
 
     public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_metering_*", "weft_metering_*"];
 
+    public bool FindsUninstrumented => true;
+
+    public IEnumerable<Uninstrumented> FindUninstrumented(Module module)
+    {
+        var resolvers = module.IndirectResolvers;
+        return Uncounted.In(module, f => resolvers.Contains(f) || (!MayCharge(f) && !RustAllocatorShim.IsHarmless(f, module)));
+    }
+
     public void Weave(Module module, WeaveContext context)
     {
         var isReference = context.Option(Mode) == Reference;
@@ -117,5 +126,15 @@ internal static class RustAllocatorShim
     {
         var name = function.Name;
         return name.StartsWith("__rust_", StringComparison.Ordinal) || name.Contains("7___rustc") && name.Contains("__rust_");
+    }
+
+    /// <summary>Whether its own work is bounded, as that of rustc's is: a function that somebody else named so may loop or call itself.</summary>
+    public static bool IsHarmless(Function function, Module module)
+    {
+        if (!Is(function) || new LoopForest(new FlowGraph(function, new BranchWeights(module.Context))).All.Count > 0) return false;
+        foreach (var block in function.Blocks)
+            foreach (var instruction in block.Instructions)
+                if (instruction.IsCall && instruction.CalledValue is { IsFunction: true } callee && Is(callee.AsFunction)) return false;
+        return true;
     }
 }

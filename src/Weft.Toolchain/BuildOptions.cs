@@ -19,6 +19,9 @@ public sealed record BuildOptions
     /// <summary>Also weave Rust's standard library.</summary>
     public bool Std { get; init; }
 
+    /// <summary>Whether code that is not woven is refused, and what of it is allowed.</summary>
+    public DenyUninstrumented? Deny { get; init; }
+
     /// <summary>Report stage times at the end.</summary>
     public bool Timings { get; init; }
 
@@ -27,7 +30,7 @@ public sealed record BuildOptions
 
     /// <summary>Text that differs whenever the result of the build differs.</summary>
     public string Fingerprint =>
-        $"{string.Join(',', With)};{string.Join(',', Options.OrderBy(o => o.Key, StringComparer.Ordinal).Select(o => $"{o.Key}={o.Value}"))};{string.Join(',', Skip.Order(StringComparer.Ordinal))};{Std}";
+        $"{string.Join(',', With)};{string.Join(',', Options.OrderBy(o => o.Key, StringComparer.Ordinal).Select(o => $"{o.Key}={o.Value}"))};{string.Join(',', Skip.Order(StringComparer.Ordinal))};{Std}{(Deny == null ? "" : $";deny={Deny.Allowed}")}";
 
     /// <summary>Takes Weft's own flags out of a command line (up to a lone <c>--</c>) and adds what the environment says.</summary>
     /// <param name="arguments">Left with what is not Weft's.</param>
@@ -52,13 +55,14 @@ public sealed record BuildOptions
             Options = options,
             Skip = rust ? Words(Setting("skip")) : [],
             Std = rust && (flags.TakeSwitch("--std") || Truth(Variable("std") ?? metadata?.GetValueOrDefault("std"))),
+            Deny = ReadDeny(flags, instruments.All.Where(i => with.Contains(i.Name)), metadata),
             Timings = flags.TakeSwitch("--weft-timings") || Truth(Variable("timings")),
             Repro = Setting("repro") is { } folder ? Path.GetFullPath(folder) : null,
         };
     }
 
     // Beside the options of instruments.
-    private static readonly string[] OtherVariables = ["BACKTRACE", "CACHE_SIZE", "CC", "CXX", "DISABLE", "FORCE_LOWER", "LLVM", "OUT", "REPRO", "SKIP", "STD", "TIMINGS", "VERBOSE", "WITH"];
+    private static readonly string[] OtherVariables = ["ALLOW_UNINSTRUMENTED", "BACKTRACE", "CACHE_SIZE", "CC", "CXX", "DENY_UNINSTRUMENTED", "DISABLE", "FORCE_LOWER", "LLVM", "OUT", "REPRO", "SKIP", "STD", "TIMINGS", "VERBOSE", "WITH"];
 
     /// <summary>Variables that look like Weft's and mean nothing to it: misspelt, they would be silent. An instrument's name, and those that begin with it, may be its runtime's.</summary>
     public static IReadOnlyList<string> UnknownVariables(InstrumentSet instruments)
@@ -68,6 +72,19 @@ public sealed record BuildOptions
         return [.. Environment.GetEnvironmentVariables().Keys.Cast<string>()
             .Where(v => v.StartsWith("WEFT_", StringComparison.Ordinal) && !known.Contains(v) && !prefixes.Any(p => v.StartsWith(p, StringComparison.Ordinal) || v == p[..^1]))
             .Order(StringComparer.Ordinal)];
+    }
+
+    // A project may say it for its builds with metering; whoever asks for it in a build without is told.
+    private static DenyUninstrumented? ReadDeny(FlagReader flags, IEnumerable<IInstrument> with, IReadOnlyDictionary<string, string>? metadata)
+    {
+        const string deny = "deny-uninstrumented", allow = "allow-uninstrumented";
+        var given = flags.TakeValues("--" + allow);
+        var isAsked = flags.TakeSwitch("--" + deny) || Truth(Variable(deny));
+        if (!isAsked && !Truth(metadata?.GetValueOrDefault(deny)))
+            return given.Count == 0 ? null : throw WeftException.Usage($"--{allow} means nothing without --{deny}", $"add --{deny}");
+        if (!with.Any(i => i.FindsUninstrumented))
+            return !isAsked ? null : throw WeftException.Usage($"--{deny} is about metering, which this build does not have", "add --with metering");
+        return new DenyUninstrumented(given.Count > 0 ? string.Join(',', given) : Variable(allow) ?? metadata?.GetValueOrDefault(allow) ?? "");
     }
 
     private static string? Variable(string name) =>
@@ -93,7 +110,7 @@ public sealed class InstrumentSet(IReadOnlyList<IInstrument> all)
     public IInstrument Find(string name) => All.FirstOrDefault(i => i.Name == name)
         ?? throw WeftException.Usage($"there is no instrument '{name}'", $"the instruments are {string.Join(", ", All.Select(i => i.Name))}");
 
-    public Weaving Weaving(BuildOptions options) => new([.. options.With.Select(Find)], options.Options);
+    public Weaving Weaving(BuildOptions options) => new([.. options.With.Select(Find)], options.Options, options.Deny);
 }
 
 /// <summary>Takes single flags out of a list of arguments, up to a lone "--".</summary>
@@ -102,22 +119,25 @@ public sealed class FlagReader(List<string> arguments)
     private int End => arguments.IndexOf("--") is var at and >= 0 ? at : arguments.Count;
 
     /// <summary>The value of the last <c>--name VALUE</c> or <c>--name=VALUE</c>, or null; all of them are removed.</summary>
-    public string? TakeValue(string name)
+    public string? TakeValue(string name) => TakeValues(name) is [.., var last] ? last : null;
+
+    /// <summary>The values of all of them.</summary>
+    public List<string> TakeValues(string name)
     {
-        string? value = null;
+        var values = new List<string>();
         for (var i = 0; i < End;)
         {
-            if (arguments[i].StartsWith(name + "=", StringComparison.Ordinal)) value = arguments[i][(name.Length + 1)..];
+            if (arguments[i].StartsWith(name + "=", StringComparison.Ordinal)) values.Add(arguments[i][(name.Length + 1)..]);
             else if (arguments[i] != name) { i++; continue; }
             else if (i + 1 < End)
             {
-                value = arguments[i + 1];
+                values.Add(arguments[i + 1]);
                 arguments.RemoveAt(i + 1);
             }
             else throw WeftException.Usage($"{name} needs a value");
             arguments.RemoveAt(i);
         }
-        return value;
+        return values;
     }
 
     public bool TakeSwitch(string name)

@@ -88,9 +88,19 @@ public sealed class OptionTests
     }
 
     [Fact]
+    public void A_projects_denial_is_for_its_builds_with_an_instrument_that_can()
+    {
+        Dictionary<string, string> metadata = new() { ["deny-uninstrumented"] = "on", ["allow-uninstrumented"] = "a,b" };
+        Assert.Equal("a,b", BuildOptions.Parse(["--with=alpha"], Instruments, metadata).Deny!.Allowed);
+        Assert.Equal("c,d", BuildOptions.Parse(["--with=alpha", "--allow-uninstrumented=c", "--allow-uninstrumented", "d"], Instruments, metadata).Deny!.Allowed);
+        Assert.Null(BuildOptions.Parse(["--with=beta"], Instruments, metadata).Deny);
+        Assert.Equal(ExitCode.Usage, Assert.Throws<WeftException>(() => BuildOptions.Parse(["--with=beta", "--deny-uninstrumented"], Instruments, metadata)).ExitCode);
+    }
+
+    [Fact]
     public void Fingerprints_differ_when_the_result_would()
     {
-        string[][] builds = [[], ["--with=alpha"], ["--with=alpha,beta"], ["--with=alpha", "--alpha-mode=exact"], ["--with=alpha", "--skip=a"], ["--with=alpha", "--std"]];
+        string[][] builds = [[], ["--with=alpha"], ["--with=alpha,beta"], ["--with=alpha", "--alpha-mode=exact"], ["--with=alpha", "--skip=a"], ["--with=alpha", "--std"], ["--with=alpha", "--deny-uninstrumented"], ["--with=alpha", "--deny-uninstrumented", "--allow-uninstrumented=a"]];
         Assert.Equal(builds.Length, builds.Select(b => BuildOptions.Parse([.. b], Instruments).Fingerprint).Distinct().Count());
         Assert.Equal(BuildOptions.Parse(["--with=alpha,beta"], Instruments).Fingerprint, BuildOptions.Parse(["--with=beta,alpha", "--weft-timings"], Instruments).Fingerprint);
     }
@@ -102,6 +112,7 @@ public sealed class OptionTests
         public IReadOnlyList<InstrumentOption> Options => [new("mode", "fast", ["fast", "exact", "off"], "how")];
         public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Back];
         public bool WantsCanonicalIr => false;
+        public bool FindsUninstrumented => name == "alpha";
         public IReadOnlyList<string> SharedSymbols => [];
         public void Weave(Module module, WeaveContext context) { }
     }

@@ -109,6 +109,19 @@ fn who_catches_it_is_stopped_again() {
 }
 
 #[test]
+fn who_catches_it_and_returns_has_reached_it_all_the_same() {
+    if !metering::unwinds() {
+        return;
+    }
+    let dropped = std::cell::Cell::new(0);
+    let outcome = metering::limit(20_000, || {
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| forever(&dropped)));
+        7
+    });
+    assert_eq!(outcome, Err(metering::LimitReached { units: 20_000 }));
+}
+
+#[test]
 fn the_outer_limit_passes_through_the_inner_one() {
     if !metering::unwinds() {
         return;

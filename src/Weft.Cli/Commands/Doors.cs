@@ -45,6 +45,8 @@ internal static class Doors
                 flag.CompletionSources.Add([.. option.Values]);
                 yield return flag;
             }
+        yield return new Option<bool>("--deny-uninstrumented") { Description = "Refuse what metering cannot count: inline assembly, functions that are left out, and at the link what was not woven; also WEFT_DENY_UNINSTRUMENTED" };
+        yield return new Option<string>("--allow-uninstrumented") { HelpName = "GLOB,...", Description = "Files and functions that are not refused; also WEFT_ALLOW_UNINSTRUMENTED" };
         if (std)
         {
             yield return new Option<bool>("--coverage-per-test") { Description = "Run each test in a process of its own and keep what it reached, for weft coverage tests" };

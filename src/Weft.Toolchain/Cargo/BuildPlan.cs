@@ -43,6 +43,7 @@ internal sealed record BuildPlan
                 Options = plan.Map(),
                 Skip = plan.List(),
                 Std = plan.Flag(),
+                Deny = plan.Text() is { } allowed ? new DenyUninstrumented(allowed) : null,
                 Timings = plan.Flag(),
                 Repro = plan.Text(),
             },
@@ -63,6 +64,7 @@ internal sealed record BuildPlan
         plan.Map(Build.Options);
         plan.List(Build.Skip);
         plan.Flag(Build.Std);
+        plan.Text(Build.Deny?.Allowed);
         plan.Flag(Build.Timings);
         plan.Text(Build.Repro);
         plan.Text(LlvmPath);

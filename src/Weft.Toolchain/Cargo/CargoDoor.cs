@@ -207,7 +207,7 @@ public static class CargoDoor
     private static string Variant(BuildOptions options)
     {
         var name = options.With.Count == 0 ? "plain" : string.Join('-', options.With);
-        if (options.Options.Count == 0 && options.Skip.Count == 0 && !options.Std) return name;
+        if (options.Options.Count == 0 && options.Skip.Count == 0 && !options.Std && options.Deny == null) return name;
         return $"{name}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(options.Fingerprint)))[..8]}";
     }
 

@@ -1,4 +1,5 @@
 using Weft.Core;
+using Weft.Toolchain.Link;
 
 namespace Weft.Toolchain.Clang;
 
@@ -41,7 +42,7 @@ internal sealed class ClangSession
     /// <param name="spoke">True when it did.</param>
     public int Run(DriverJob job, bool listen, out bool spoke)
     {
-        var arguments = job.Arguments.Sum(a => a.Length + 1) < SafeCommandLength ? job.Arguments : ["@" + ResponseFile(job.Arguments)];
+        var arguments = Fitting(job.Arguments);
         spoke = false;
         if (!listen) return ChildProcess.Run(job.Program, arguments);
         var result = ChildProcess.Capture(job.Program, arguments);
@@ -50,6 +51,9 @@ internal sealed class ClangSession
         spoke = result.Errors.Length > 0 || result.Output.Length > 0;
         return result.ExitCode;
     }
+
+    /// <summary>Runs a linker and learns what it took in.</summary>
+    public int Run(DriverJob link, List<LinkedFile> files) => LinkTrace.Run(link.Program, Fitting([.. link.Arguments, .. LinkTrace.Flags(isDriver: false)]), files);
 
     public byte[] Weave(LoweringInput input, Stage stage, string level, bool isLast)
     {
@@ -93,6 +97,8 @@ internal sealed class ClangSession
 
     private void LoadLibrary() =>
         LlvmLocator.Load(LlvmLocator.MajorIn(plan.Version)!.Value, [Path.GetFullPath(Path.Combine(plan.InstalledFolder, "../lib"))], plan.Version);
+
+    private IReadOnlyList<string> Fitting(IReadOnlyList<string> arguments) => arguments.Sum(a => a.Length + 1) < SafeCommandLength ? arguments : ["@" + ResponseFile(arguments)];
 
     private string ResponseFile(IReadOnlyList<string> arguments)
     {

@@ -1,4 +1,5 @@
 using Weft.Core;
+using Weft.Toolchain.Link;
 
 namespace Weft.Toolchain.Clang;
 
@@ -6,11 +7,12 @@ namespace Weft.Toolchain.Clang;
 internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangSession session, IReadOnlyList<string> userArguments)
 {
     private readonly HashSet<string> failedOutputs = [], bitcodeOutputs = [];
+    private readonly Dictionary<string, string> sources = [];
     private int result;
 
     /// <summary>False when nothing in the plan is Weft's to change.</summary>
     public static bool Concerns(DriverPlan plan, Weaving weaving) =>
-        plan.Jobs.Any(j => Cc1Command.TryRead(j) is { } c && (c.IsWoven || c.MakesTree) || !weaving.IsEmpty && IsFinalLink(j));
+        plan.Jobs.Any(j => Cc1Command.TryRead(j) is { } c && (c.IsWoven || c.MakesTree) || !weaving.IsEmpty && IsWovenLink(j, weaving));
 
     /// <summary>
     /// The exit code of the first job that failed. Like the driver: inputs are compiled although one before them failed,
@@ -35,18 +37,41 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
             if (command.IsWoven) return new CompileStep(session, job, command, continues).Run();
             if (command.MakesTree || IsPreprocessedForWeaving(command)) return session.Run(job with { Arguments = command.Agreeing(session.Weaving) });
         }
-        return !session.Weaving.IsEmpty && IsFinalLink(job) ? Link(job) : session.Run(job);
+        if (!session.Weaving.IsEmpty && IsWovenLink(job, session.Weaving)) return Link(job);
+        if (job.Output is { } made && job.Arguments is [.., var source]) sources[made] = sources.GetValueOrDefault(source, source);
+        return session.Run(job);
     }
 
-    private static bool IsFinalLink(DriverJob job) => LinkCommand.Is(job) && !LinkCommand.IsRelocatable(job);
+    // What is linked into an object is seen there for the last time.
+    private static bool IsWovenLink(DriverJob job, Weaving weaving) => LinkCommand.Is(job) && (weaving.Deny != null || !LinkCommand.IsRelocatable(job));
 
     // A job of -save-temps: macros must have the values that the compilation of its output would have seen.
     private static bool IsPreprocessedForWeaving(Cc1Command command) => command.Action == "-E" && !command.Language.StartsWith("assembler", StringComparison.Ordinal);
 
     private int Link(DriverJob job)
     {
-        var runtime = session.RuntimeObjects(compiler, TargetArguments(job));
-        return session.Run(job with { Arguments = LinkCommand.Rewrite(job.Arguments, session.Weaving, runtime, session.Folder) });
+        var target = TargetArguments(job);
+        if (LinkCommand.IsRelocatable(job)) return CheckedLink(job, target, []);
+        var runtime = session.RuntimeObjects(compiler, target);
+        var link = job with { Arguments = LinkCommand.Rewrite(job.Arguments, session.Weaving, runtime, session.Folder) };
+        return session.Weaving.Deny == null ? session.Run(link) : CheckedLink(link, target, [.. runtime.Objects, .. runtime.Bounds]);
+    }
+
+    private int CheckedLink(DriverJob link, List<string> target, IReadOnlyCollection<string> runtime)
+    {
+        var files = new List<LinkedFile>();
+        if (session.Run(link, files) is var exit and not 0) return exit;
+        var toolchain = ToolchainFiles.Of(compiler.Program, [.. compiler.Prefix, .. target]);
+        try
+        {
+            new LinkCheck(session.Weaving.Deny!, toolchain, runtime) { NameOf = path => sources.GetValueOrDefault(path, path) }.Check(link.Output!, files);
+        }
+        catch (WeftException)
+        {
+            RemoveResult(link.Output!);
+            throw;
+        }
+        return 0;
     }
 
     // clang has said what the arguments come to; -m flags (float ABI, architecture) come from the user alone.

@@ -68,7 +68,7 @@ internal sealed class BitcodeLowering : IDisposable
             if (Embedded(members[i], path) is { Length: > 0 } bitcode)
                 found.Add((i, bitcode));
         if (found.Count == 0) return null;
-        var lowered = Lower([.. found.Select(f => Input($"{Path.GetFileName(path)}({members[f.Index].Name})", f.Bitcode))]);
+        var lowered = Lower([.. found.Select(f => Input($"{Path.GetFileName(path)}({members[f.Index].Name})", f.Bitcode) with { IsToolchain = true })]);
         for (var i = 0; i < found.Count; i++) members[found[i].Index] = members[found[i].Index] with { Content = lowered[i] };
         return members;
     }

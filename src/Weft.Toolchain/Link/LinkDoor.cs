@@ -25,8 +25,9 @@ public static class LinkDoor
         try
         {
             using var lowering = new BitcodeLowering(plan, link, weaving);
-            var job = new LinkJob(plan, link, weaving, lowering, folder);
-            return Link(link.Linker, job.Rewrite(given), folder);
+            var job = new LinkJob(plan, link, weaving, lowering, output, folder);
+            var rewritten = job.Rewrite(given);
+            return weaving.Deny == null ? ChildProcess.Run(link.Linker, Fitting(rewritten, folder)) : CheckedLink(weaving.Deny, link.Linker, job, given, rewritten, folder);
         }
         finally
         {
@@ -34,14 +35,30 @@ public static class LinkDoor
         }
     }
 
+    private static int CheckedLink(DenyUninstrumented deny, string linker, LinkJob job, List<string> given, List<string> rewritten, string folder)
+    {
+        var files = new List<LinkedFile>();
+        if (LinkTrace.Run(linker, Fitting([.. rewritten, .. LinkTrace.Flags(job.IsDriver)], folder), files) is var exit and not 0) return exit;
+        try
+        {
+            job.Check(deny, given, files);
+        }
+        catch (WeftException)
+        {
+            AtomicFile.TryDelete(job.Output);
+            throw;
+        }
+        return 0;
+    }
+
     // A command line can outgrow what the kernel takes; every linker and driver reads @files.
-    private static int Link(string linker, List<string> arguments, string folder)
+    private static List<string> Fitting(List<string> arguments, string folder)
     {
         const int safeLength = 100_000;
-        if (arguments.Sum(a => a.Length + 1) < safeLength) return ChildProcess.Run(linker, arguments);
+        if (arguments.Sum(a => a.Length + 1) < safeLength) return arguments;
         var file = Path.Combine(folder, "arguments");
         File.WriteAllLines(file, arguments.Select(a => "\"" + a.Replace("\\", "\\\\").Replace("\"", "\\\"") + "\""));
-        return ChildProcess.Run(linker, ["@" + file]);
+        return ["@" + file];
     }
 
     // rustc writes them one argument a line, with backslashes before spaces and backslashes.

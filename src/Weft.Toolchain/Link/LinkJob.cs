@@ -5,22 +5,37 @@ using Weft.Toolchain.Cargo;
 namespace Weft.Toolchain.Link;
 
 /// <summary>One linker command line on its way from rustc to the linker.</summary>
-internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, BitcodeLowering lowering, string folder)
+internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, BitcodeLowering lowering, string output, string folder)
 {
     private readonly List<string> arguments = [];
     private readonly List<LoweringInput> merged = [];
+    private readonly List<Uninstrumented> unwoven = [];
+    private readonly Dictionary<string, string> originals = [];
+    private IReadOnlyCollection<string> runtime = [];
     private int mergedAt = -1;
     private int files;
+
+    public string Output { get; } = output;
 
     public List<string> Rewrite(IReadOnlyList<string> given)
     {
         LowerObjects(given);
+        if (weaving.Deny is { } deny) LinkCheck.Refuse(deny, Output, unwoven);
         if (merged.Count > 0) arguments[mergedAt] = Store("lto.o", lowering.LowerMerged(merged, NamedOutside()));
         AddRuntime(given);
         return arguments;
     }
 
-    private bool IsDriver => !Path.GetFileName(link.Linker).Contains("ld", StringComparison.Ordinal);
+    /// <summary>Refuses what the linker took in beside what is woven.</summary>
+    public void Check(DenyUninstrumented deny, IReadOnlyList<string> given, IReadOnlyCollection<LinkedFile> files)
+    {
+        var toolchain = ToolchainFiles.Of(Compiler, TargetArguments(given), plan.Sysroot);
+        new LinkCheck(deny, toolchain, runtime) { NameOf = path => originals.GetValueOrDefault(path, path), StandardLibrary = plan.Sysroot }.Check(Output, files);
+    }
+
+    private string Compiler => IsDriver ? link.Linker : "cc";
+
+    public bool IsDriver => !Path.GetFileName(link.Linker).Contains("ld", StringComparison.Ordinal);
 
     private void LowerObjects(IReadOnlyList<string> given)
     {
@@ -30,8 +45,8 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
         foreach (var argument in given)
         {
             var index = objects.IndexOf(argument);
-            if (index >= 0 && results == null) Merge([inputs[index]]);
-            else if (index >= 0) arguments.Add(Store(Path.GetFileName(argument), results![index]));
+            if (index >= 0 && results == null) Merge([inputs[index]], argument);
+            else if (index >= 0) arguments.Add(Store(argument, results![index]));
             else if (IsArchive(argument)) AddArchive(argument);
             else if (VersionScript.PathIn(argument) is { } script) AddVersionScript(argument, script);
             else if (!IsForPlugin(argument)) arguments.Add(argument);
@@ -62,7 +77,7 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
         if (link.Lto) MergeArchive(path, members);
         else
         {
-            var lowered = NextFile(Path.GetFileName(path));
+            var lowered = NextFile(path);
             lowering.LowerArchive(path, lowered);
             arguments.Add(lowered);
         }
@@ -72,7 +87,7 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
     {
         if (IsBuiltins(path) || !(link.Lto || (plan.Build.Std && !weaving.IsEmpty))) arguments.Add(path);
         else if (link.Lto) MergeEmbedded(path);
-        else arguments.Add(lowering.WithEmbeddedBitcodeLowered(path) is { } woven ? Store(Path.GetFileName(path), ArchiveFile.Write(woven, path)) : path);
+        else arguments.Add(lowering.WithEmbeddedBitcodeLowered(path) is { } woven ? Store(path, ArchiveFile.Write(woven, path)) : path);
     }
 
     // As rustc does under LTO: the bitcode takes part, and the object that it came with does not.
@@ -80,7 +95,7 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
     {
         var members = ArchiveFile.Read(AtomicFile.Read(path), path);
         var bitcode = members.Select(m => BitcodeLowering.Embedded(m, path)).ToList();
-        Merge(bitcode.Zip(members).Where(p => p.First.Length > 0).Select(p => lowering.Input($"{Path.GetFileName(path)}({p.Second.Name})", p.First, plan.Build.Std) with { Optimised = true }));
+        Merge(bitcode.Zip(members).Where(p => p.First.Length > 0).Select(p => lowering.Input($"{Path.GetFileName(path)}({p.Second.Name})", p.First, plan.Build.Std) with { Optimised = true, IsToolchain = true }), path);
         AddRest(path, members.Where((_, i) => bitcode[i].Length == 0));
     }
 
@@ -89,24 +104,28 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
 
     private void MergeArchive(string path, List<ArchiveMember> members)
     {
-        Merge(lowering.Modules(members, path));
+        Merge(lowering.Modules(members, path), path);
         AddRest(path, members.Where(m => !Bitcode.Is(m.Content)));
     }
 
     private void AddRest(string path, IEnumerable<ArchiveMember> members)
     {
         var rest = members.Where(m => !m.Name.EndsWith(".rmeta", StringComparison.Ordinal)).ToList();
-        if (rest.Count > 0) arguments.Add(Store(Path.GetFileName(path), ArchiveFile.Write(rest, path)));
+        if (rest.Count > 0) arguments.Add(Store(path, ArchiveFile.Write(rest, path)));
     }
 
-    private void Merge(IEnumerable<LoweringInput> inputs)
+    private void Merge(IEnumerable<LoweringInput> inputs, string path)
     {
         if (mergedAt < 0)
         {
             mergedAt = arguments.Count;
             arguments.Add("");
         }
-        merged.AddRange(inputs);
+        foreach (var input in inputs)
+        {
+            merged.Add(input);
+            if (!input.Weave) unwoven.Add(input.IsToolchain ? LinkCheck.OfStandardLibrary(path) : new(input.Name, "not woven", path, input.Name));
+        }
     }
 
     /// <summary>Rust's symbols that what is linked beside the merged modules refers to, or that a version script exports.</summary>
@@ -141,11 +160,11 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
     private void AddRuntime(IReadOnlyList<string> given)
     {
         if (weaving.IsEmpty || given.Contains("-r")) return;
-        var compiler = IsDriver ? link.Linker : "cc";
         var at = Math.Max(0, arguments.FindIndex(a => a.EndsWith(".o", StringComparison.Ordinal)));
-        var runtime = new Runtime(lowering.Cache).Linked(compiler, TargetArguments(given), weaving);
-        arguments.InsertRange(at, [.. runtime.Bounds, .. runtime.Objects]);
-        arguments.AddRange(runtime.Bounds);
+        var linked = new Runtime(lowering.Cache).Linked(Compiler, TargetArguments(given), weaving);
+        arguments.InsertRange(at, [.. linked.Bounds, .. linked.Objects]);
+        arguments.AddRange(linked.Bounds);
+        runtime = [.. linked.Objects, .. linked.Bounds];
         if (given.Contains("-shared"))
         {
             // The runtime's shared state must not be bound to this library's own copy.
@@ -158,13 +177,18 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
     private static List<string> TargetArguments(IReadOnlyList<string> given) =>
         [.. given.Where(a => a is "-m32" or "-m64" || a.StartsWith("--target=", StringComparison.Ordinal) || a.StartsWith("--sysroot=", StringComparison.Ordinal))];
 
-    private string Store(string name, byte[] content)
+    private string Store(string original, byte[] content)
     {
-        var path = NextFile(name);
+        var path = NextFile(original);
         AtomicFile.Write(path, content);
         return path;
     }
 
     // Numbered: two crates may give their members the same name.
-    private string NextFile(string name) => Path.Combine(folder, $"{files++}-{name}");
+    private string NextFile(string original)
+    {
+        var path = Path.Combine(folder, $"{files++}-{Path.GetFileName(original)}");
+        originals[path] = original;
+        return path;
+    }
 }

@@ -201,7 +201,7 @@ impl core::error::Error for LimitReached {}
 ///
 /// # Errors
 ///
-/// [`LimitReached`] at the limit.
+/// [`LimitReached`] if the limit was reached, also by code that caught the unwinding and returned.
 ///
 /// # Panics
 ///
@@ -224,9 +224,9 @@ pub fn limit<R>(units: u64, code: impl FnOnce() -> R) -> Result<R, LimitReached>
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(code));
     drop(budget);
     match result {
-        Ok(value) => Ok(value),
-        Err(payload) if payload.downcast_ref::<Unwinding>().is_some_and(|u| u.0 == own as usize) => Err(LimitReached { units }),
-        Err(payload) => std::panic::resume_unwind(payload), // a panic of the code, or the limit of somebody further out
+        Err(payload) if payload.downcast_ref::<Unwinding>().map_or(true, |u| u.0 != own as usize) => std::panic::resume_unwind(payload), // a panic of the code, or the limit of somebody further out
+        Ok(value) if call.times == 0 => Ok(value),
+        _ => Err(LimitReached { units }), // also of code that has caught it and comes with a value all the same
     }
 }
 
