@@ -49,6 +49,8 @@ public sealed class MeteringInstrument : IInstrument
 
     public bool WantsCanonicalIr => true;
 
+    public bool IsForWindows => true;
+
     /// <summary>C, too, must be fit to be unwound.</summary>
     public IReadOnlyList<string> ClangFlags(InstrumentSettings settings) => settings.Option(Limits) == Exact ? ["-fexceptions"] : [];
 
@@ -104,7 +106,7 @@ public sealed class MeteringInstrument : IInstrument
     // Naked functions have no frame to count in; noprofile is clang's no_profile_instrument_function.
     private static bool MayCharge(Function function) =>
         !function.IsDeclaration && !function.HasAttribute("naked"u8) && !function.HasAttribute("noprofile"u8) &&
-        !function.AsValue.NameBytes.StartsWith("weft."u8) && !RustAllocatorShim.Is(function);
+        !function.AsValue.NameBytes.StartsWith("weft."u8) && !RustAllocatorShim.Is(function) && !MingwStdio.Is(function);
 }
 
 /// <summary>
@@ -117,5 +119,23 @@ internal static class RustAllocatorShim
     {
         var name = function.Name;
         return name.StartsWith("__rust_", StringComparison.Ordinal) || name.Contains("7___rustc") && name.Contains("__rust_");
+    }
+}
+
+/// <summary>
+/// printf, scanf and their kin, which mingw's headers define: each only hands on to one of the library's, such as <c>__mingw_vfprintf</c>. They
+/// are the C library, and cost their call.
+/// </summary>
+internal static class MingwStdio
+{
+    public static bool Is(Function function)
+    {
+        var name = function.AsValue.NameBytes;
+        if (!name.EndsWith("printf"u8) && !name.EndsWith("scanf"u8)) return false;
+        foreach (var block in function.Blocks)
+            foreach (var instruction in block.Instructions)
+                if (instruction.IsCall && instruction.CalledValue is { IsFunction: true } callee && callee.NameBytes.StartsWith("__mingw_"u8))
+                    return true;
+        return false;
     }
 }

@@ -46,7 +46,7 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
     private int Link(DriverJob job)
     {
         var runtime = session.RuntimeObjects(compiler, TargetArguments(job));
-        return session.Run(job with { Arguments = LinkCommand.Rewrite(job.Arguments, session.Weaving, runtime, session.Folder) });
+        return session.Run(job with { Arguments = LinkCommand.Rewrite(job.Arguments, plan.Target, session.Weaving, runtime, session.Folder) });
     }
 
     // clang has said what the arguments come to; -m flags (float ABI, architecture) come from the user alone.
@@ -77,7 +77,7 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
 
     private string? LinkHelp(DriverJob link)
     {
-        if (!session.Weaving.IsEmpty && !link.Arguments.Contains("-lc")) return "Weft's runtime needs the C library; what runs without one, build with WEFT_DISABLE=1";
+        if (!session.Weaving.IsEmpty && TargetSystem.IsElf(plan.Target) && !link.Arguments.Contains("-lc")) return "Weft's runtime needs the C library; what runs without one, build with WEFT_DISABLE=1";
         return Terminal.Verbosity > 0 ? null : "WEFT_VERBOSE=1 shows the command";
     }
 
