@@ -266,12 +266,12 @@ static void look(uint64_t pending, uint64_t can_unwind)
     errno = saved;
 }
 
-__attribute__((weak, used, visibility("hidden"))) void weft_metering_look(uint64_t pending)
+WEFT_WEAK __attribute__((used, visibility("hidden"))) void weft_metering_look(uint64_t pending)
 {
     look(pending, 0);
 }
 
-__attribute__((weak, used, visibility("hidden"))) void __weft_metering_spent_unwinding(uint64_t pending)
+WEFT_WEAK __attribute__((used, visibility("hidden"))) void __weft_metering_spent_unwinding(uint64_t pending)
 {
     look(pending, CAN_UNWIND);
 }

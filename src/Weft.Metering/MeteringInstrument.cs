@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using Weft.Core;
 using Weft.Llvm;
 using Weft.Metering.Costs;
@@ -130,12 +131,19 @@ internal static class MingwStdio
 {
     public static bool Is(Function function)
     {
-        var name = function.AsValue.NameBytes;
-        if (!name.EndsWith("printf"u8) && !name.EndsWith("scanf"u8)) return false;
+        if (!IsName(function.AsValue.NameBytes)) return false;
         foreach (var block in function.Blocks)
             foreach (var instruction in block.Instructions)
                 if (instruction.IsCall && instruction.CalledValue is { IsFunction: true } callee && callee.NameBytes.StartsWith("__mingw_"u8))
                     return true;
         return false;
+    }
+
+    // In C++ they are mangled: _Z6printfPKcz.
+    private static bool IsName(ReadOnlySpan<byte> name)
+    {
+        if (name.StartsWith("_Z"u8) && Utf8Parser.TryParse(name[2..], out int length, out var digits) && length > 0 && length <= name.Length - 2 - digits)
+            name = name.Slice(2 + digits, length);
+        return name.EndsWith("printf"u8) || name.EndsWith("scanf"u8);
     }
 }
