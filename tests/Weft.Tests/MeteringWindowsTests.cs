@@ -75,6 +75,45 @@ public sealed class MeteringWindowsTests : IDisposable
     }
 
     [Needs("clang-22", Wine.Program, Wine.Mingw)]
+    public void Hints_and_setjmp_cost_what_they_cost_on_Linux()
+    {
+        harness.Write("p.c", """
+            #include <setjmp.h>
+            #include <stdint.h>
+            #include <stdio.h>
+            static volatile uint64_t wide = 7;
+            static volatile int32_t narrow = 3;
+            int main(void) {
+                jmp_buf here;
+                if (__builtin_expect(wide, 1)) puts("wide");
+                if (__builtin_expect(narrow > 2, 0)) puts("narrow");
+                if (__builtin_expect_with_probability(!!narrow, 1, 0.9)) puts("probably");
+                if (setjmp(here) == 0) longjmp(here, 1);
+                return 0;
+            }
+            """);
+        CompareLevels("cc", ["p.c"], [], []);
+    }
+
+    [Needs("clang-22", Wine.Program, Wine.Mingw)]
+    public void What_destructors_of_statics_do_is_in_the_report()
+    {
+        harness.Write("p.cc", """
+            #include <cstdint>
+            #include <cstdio>
+            #include <cstdlib>
+            static volatile uint32_t sink;
+            struct Late { ~Late() { for (uint32_t i = 0; i < 1000; i++) sink = sink + i; std::puts("late"); } };
+            static Late late;
+            __attribute__((destructor)) static void last() { for (uint32_t i = 0; i < 1000; i++) sink = sink + i; }
+            int main() { std::atexit([] { sink = sink + 1; }); return 0; }
+            """);
+        Build("linux", "c++", ["p.cc"], "-O2");
+        BuildWindows("windows", "c++", ["p.cc"], "-O2");
+        Assert.Equal(RunLinux("linux").Units + 2, RunWindows("windows").Units); // what is registered is a function of its own
+    }
+
+    [Needs("clang-22", Wine.Program, Wine.Mingw)]
     public void A_program_stops_at_the_same_point_as_on_Linux()
     {
         var source = File.ReadAllText(Path.Combine(Fixtures, "limits.c")).Replace("unsigned long", "unsigned long long").Replace("qsort(values, 500, sizeof *values, compare)", "sort(values, compare(values, values + 1) > 0 ? 500 : 400)");
