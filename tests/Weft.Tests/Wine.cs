@@ -29,11 +29,8 @@ internal static class Wine
         var environment = new Dictionary<string, string?> { ["WINEPREFIX"] = home, ["WINEDEBUG"] = "-all", ["WINEDLLOVERRIDES"] = "mscoree=d;mshtml=d" };
         // Its server stays, and must not hold a pipe open that somebody reads to the end.
         ChildProcess.Run("sh", ["-c", "wineserver --persistent >/dev/null 2>&1; wine cmd /c exit >/dev/null 2>&1"], environment);
-        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
-        {
-            ChildProcess.Run("wineserver", ["--kill"], environment);
-            Directory.Delete(home, recursive: true);
-        };
+        // By somebody who has the time: a process of tests that is done is given little.
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => ChildProcess.Run("sh", ["-c", "(wineserver --kill; wineserver --wait; rm -rf \"$WINEPREFIX\") >/dev/null 2>&1 &"], environment);
         return home;
     }
 }
