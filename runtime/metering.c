@@ -9,40 +9,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
-
-#define STATE_BYTES 64
 
 _Static_assert(sizeof(struct weft_metering_state) == STATE_BYTES, "the state is part of the ABI");
 _Static_assert(sizeof(struct weft_metering_record) == 32, "the record is part of the ABI");
 _Static_assert(sizeof(struct cell_map) == 64, "cells begin on a cache line");
 _Static_assert(sizeof(void *) == 8, "64-bit targets only");
-
-__attribute__((visibility("hidden"))) void weft_metering_install_hooks(void);
-
-__asm__(WEFT_SHARED("__weft_metering_v2")
-        ".section .tbss.__weft_metering_v2, \"awTG\", %nobits, __weft_metering_v2, comdat\n"
-        ".balign 64\n"
-        "__weft_metering_v2:\n"
-        ".zero " WEFT_TEXT(STATE_BYTES) "\n"
-        ".size __weft_metering_v2, " WEFT_TEXT(STATE_BYTES) "\n"
-        ".text\n");
-
-__asm__(WEFT_SHARED("__weft_metering_process_v2")
-        ".section .data.__weft_metering_process_v2, \"awG\", %progbits, __weft_metering_process_v2, comdat\n"
-        ".balign 64\n"
-        "__weft_metering_process_v2:\n"
-        ".quad weft_metering_install_hooks\n"
-        ".zero " WEFT_TEXT(PROCESS_BYTES) " - 8\n"
-        ".size __weft_metering_process_v2, " WEFT_TEXT(PROCESS_BYTES) "\n"
-        ".text\n");
-
-// The section's bounds in this module; both are 0 in a module without records.
-extern struct weft_metering_record __start_weft_metering[] __attribute__((weak, visibility("hidden")));
-extern struct weft_metering_record __stop_weft_metering[] __attribute__((weak, visibility("hidden")));
-extern const char __start_weft_metering_costs[] __attribute__((weak, visibility("hidden")));
-extern const char __stop_weft_metering_costs[] __attribute__((weak, visibility("hidden")));
 
 WEFT_WEAK void weft_metering_complain(const char *text, const char *path, int error)
 {
@@ -110,16 +82,15 @@ static void stop_running(struct thread *thread)
     thread->running = NULL;
 }
 
-/// Runs as the destructor of a thread-specific value. Others may run woven code after it: from now on every check looks.
-static void thread_ends(void *value)
+/// Others may run woven code after it: from now on every check looks.
+WEFT_WEAK void weft_metering_thread_ends(struct thread *thread)
 {
-    struct thread *thread = value;
-    sigset_t mask;
+    weft_signals mask;
     if (weft_lock_signal_safe(&process->registry, &mask) != 0)
         return;
     weft_metering_fold();
     if (thread != &process->other_threads && !thread->ended) {
-        prctl(PR_GET_NAME, thread->name);
+        weft_metering_read_name(thread->id, thread->name, sizeof thread->name);
         __atomic_store_n(&thread->ended, 1, __ATOMIC_RELEASE); // a report reads the name without the lock
     }
     stop_running(thread);
@@ -132,14 +103,7 @@ static void thread_ends(void *value)
     weft_unlock_signal_safe(&process->registry, &mask);
 }
 
-/// Asks to be told when the calling thread ends. Returns whether that will be so.
-static int ask_to_be_told(struct thread *thread)
-{
-    return __atomic_load_n(&process->hooks, __ATOMIC_ACQUIRE) == HOOKS_INSTALLED &&
-           pthread_setspecific(process->key, thread) == 0;
-}
-
-/// The state of a thread may be read by others only if thread_ends(), waiting for the lock, keeps it from going away.
+/// The state of a thread may be read by others only if weft_metering_thread_ends(), waiting for the lock, keeps it from going away.
 /// Registry locked.
 static void settle_thread(struct thread *thread, int told)
 {
@@ -151,17 +115,9 @@ static void settle_thread(struct thread *thread, int told)
     }
 }
 
-static void ensure_hooks(void)
-{
-    uint32_t none = NO_HOOKS;
-    if (__atomic_load_n(&process->hooks, __ATOMIC_RELAXED) == NO_HOOKS &&
-        __atomic_compare_exchange_n(&process->hooks, &none, INSTALLING_HOOKS, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        process->install_hooks();
-}
-
 WEFT_WEAK void weft_metering_thread_start(void)
 {
-    sigset_t mask;
+    weft_signals mask;
     if (state.thread || weft_lock_signal_safe(&process->registry, &mask) != 0)
         return; // or the libc that the locked code calls is itself woven
     struct thread *thread = NULL;
@@ -171,8 +127,8 @@ WEFT_WEAK void weft_metering_thread_start(void)
     weft_unlock_signal_safe(&process->registry, &mask);
     if (!thread)
         return;
-    ensure_hooks();
-    int told = ask_to_be_told(thread);
+    weft_metering_ensure_hooks();
+    int told = weft_metering_ask_to_be_told(thread);
     if (weft_lock_signal_safe(&process->registry, &mask) == 0) {
         settle_thread(thread, told);
         weft_unlock_signal_safe(&process->registry, &mask);
@@ -181,20 +137,6 @@ WEFT_WEAK void weft_metering_thread_start(void)
 }
 
 // ---- Fork ----
-
-/// Does not wait for a report: a half-written one is of no use to the child, and fork() must not wait for a slow disk.
-static void before_fork(void)
-{
-    sigset_t mask;
-    weft_lock_signal_safe(&process->registry, &mask);
-    process->fork_mask = mask;
-}
-
-static void after_fork_in_parent(void)
-{
-    sigset_t mask = process->fork_mask;
-    weft_unlock_signal_safe(&process->registry, &mask);
-}
 
 static void forget_threads(void)
 {
@@ -218,12 +160,12 @@ static void continue_thread(void)
     }
     state.thread = thread;
     state.flags &= ~(uint64_t)ENDING;
-    settle_thread(thread, ask_to_be_told(thread));
+    settle_thread(thread, weft_metering_ask_to_be_told(thread));
 }
 
-static void after_fork_in_child(void)
+/// The process is a new one. Registry locked, if that was possible; free afterwards.
+WEFT_WEAK void weft_metering_begin_child(void)
 {
-    sigset_t mask = process->fork_mask;
     uint64_t own = weft_metering_total(), all = weft_metering_used();
     process->id = getpid();
     process->forked = 1;
@@ -238,19 +180,9 @@ static void after_fork_in_child(void)
     weft_metering_limits_after_fork(own, all);
     process->registry.word = 0;
     process->report.word = 0;
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 // ---- Start ----
-
-/// Registered by the copy that is never unloaded, through process->install_hooks: libc keeps the addresses, and forgets
-/// the fork handlers of a module that leaves. No lock is held, since libc may allocate, and malloc() may be woven.
-WEFT_WEAK __attribute__((used)) void weft_metering_install_hooks(void)
-{
-    int error = pthread_key_create(&process->key, thread_ends);
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    __atomic_store_n(&process->hooks, error ? HOOKS_FAILED : HOOKS_INSTALLED, __ATOMIC_RELEASE);
-}
 
 /// The file is meant from where the program was started, and by the environment it was started with.
 static void remember_report_path(void)
@@ -285,35 +217,32 @@ WEFT_WEAK void weft_metering_prepare_process(void)
 
 // ---- Modules coming and going ----
 
-// 101 is the first priority that programs may use: woven constructors that come later are attributed, and woven
-// destructors of the module that come earlier are in the report.
-
-__attribute__((constructor(101))) static void module_begins(void)
+WEFT_WEAK void weft_metering_module_begins(const struct woven *woven)
 {
     int saved = errno;
-    sigset_t mask;
+    weft_signals mask;
     if (weft_lock_signal_safe(&process->registry, &mask) == 0) {
         weft_metering_prepare_process();
         process->copies++;
-        weft_metering_register_functions(__start_weft_metering, (uint64_t)(__stop_weft_metering - __start_weft_metering));
-        weft_metering_note_costs(__start_weft_metering_costs, __stop_weft_metering_costs);
+        weft_metering_register_functions(woven->records, (uint64_t)(woven->records_end - woven->records));
+        weft_metering_note_costs(woven->costs, woven->costs_end);
         weft_unlock_signal_safe(&process->registry, &mask);
     }
-    ensure_hooks();
+    weft_metering_ensure_hooks();
     say_complaint();
     errno = saved;
 }
 
 /// At exit every module comes here, the one that nothing depends on first; after dlclose() only the one that leaves.
 /// The two look alike, so the names are kept in both cases, and the last to come writes.
-__attribute__((destructor(101))) static void module_ends(void)
+WEFT_WEAK void weft_metering_module_ends(const struct woven *woven)
 {
     int error = weft_lock(&process->report);
-    sigset_t mask;
+    weft_signals mask;
     if (weft_lock_signal_safe(&process->registry, &mask) == 0) {
         int last = --process->copies == 0;
         if (!last)
-            weft_metering_module_leaves(__start_weft_metering);
+            weft_metering_module_leaves(woven->records);
         weft_unlock_signal_safe(&process->registry, &mask);
         if (last) {
             weft_metering_last_look();
@@ -326,9 +255,6 @@ __attribute__((destructor(101))) static void module_ends(void)
 
 // ---- Public interface ----
 
-// Interrupts on this count are due at some value of it: they have to hear when it falls.
-extern void weft_interrupts_count_falls(uint64_t units) __attribute__((weak, visibility("hidden")));
-
 EXPORT uint64_t weft_metering_count(void)
 {
     return state.granted - (uint64_t)state.left;
@@ -336,20 +262,19 @@ EXPORT uint64_t weft_metering_count(void)
 
 EXPORT void weft_metering_reset(void)
 {
-    sigset_t mask;
+    weft_signals mask;
     if (weft_lock_signal_safe(&process->registry, &mask) != 0) // others read the three fields together
         return;
     uint64_t count = weft_metering_count();
     state.granted -= count;
     state.earlier += count;
     weft_unlock_signal_safe(&process->registry, &mask);
-    if (weft_interrupts_count_falls)
-        weft_interrupts_count_falls(count);
+    weft_metering_tell_fall(count);
 }
 
 EXPORT uint64_t weft_metering_process_count(void)
 {
-    sigset_t mask;
+    weft_signals mask;
     if (weft_lock_signal_safe(&process->registry, &mask) != 0)
         return 0;
     weft_metering_prepare_process();

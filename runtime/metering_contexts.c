@@ -11,18 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define CALLS_BYTES 32
-
 _Static_assert(sizeof(struct weft_metering_calls) == CALLS_BYTES, "the place in the tree is part of the ABI");
 _Static_assert(sizeof(struct weft_metering_node) == 56, "the node is part of the ABI");
-
-__asm__(WEFT_SHARED("__weft_metering_calls_v2")
-        ".section .tbss.__weft_metering_calls_v2, \"awTG\", %nobits, __weft_metering_calls_v2, comdat\n"
-        ".balign 32\n"
-        "__weft_metering_calls_v2:\n"
-        ".zero " WEFT_TEXT(CALLS_BYTES) "\n"
-        ".size __weft_metering_calls_v2, " WEFT_TEXT(CALLS_BYTES) "\n"
-        ".text\n");
 
 #define here __weft_metering_calls_v2
 
@@ -186,7 +176,7 @@ static struct tree *take_tree(void)
 /// A thread gets its tree with its cells.
 static struct tree *start(struct weft_metering_record *record)
 {
-    sigset_t mask;
+    weft_signals mask;
     __weft_metering_cells(record);
     if (here.refused || weft_lock_signal_safe(&process->registry, &mask) != 0)
         return NULL;

@@ -12,6 +12,8 @@
 //   metering_costs.c     what the units of woven modules are
 //   metering_contexts.c  who called whom
 //   metering_report.c    the report
+//   metering_linux.c     what is the system's: the shared objects, hooks, names
+//   metering_windows.c   the same
 //
 // Locks, in the order in which they are taken: `report` (one report at a time, and no module may leave during one),
 // then `registry` (everything else; held for moments, with signals blocked, and never while anything is written).
@@ -25,9 +27,10 @@
 #include "support.h"
 #include "include/weft/metering.h"
 
-#include <pthread.h>
+#define EXPORT WEFT_WEAK __attribute__((visibility("default")))
 
-#define EXPORT __attribute__((weak, visibility("default")))
+#define STATE_BYTES 64
+#define CALLS_BYTES 32
 
 #define CELLS (1u << 20)
 #define OTHER_CELL (CELLS - 1) // shared by the functions that found no cell of their own
@@ -123,14 +126,14 @@ struct process {
     void (*install_hooks)(void); ///< of the copy that defines this object, which is never unloaded
     struct weft_lock registry;
     struct weft_lock report;
-    sigset_t fork_mask;
+    weft_signals fork_mask;
     int prepared;
     int forked;
     int woven; ///< woven code has run
     uint32_t hooks; ///< NO_HOOKS...
     uint32_t copies;
     pid_t id;
-    pthread_key_t key;
+    uint32_t key; ///< whose destructor tells that a thread ends
     const char *complaint; ///< about memory; written when no lock is held
     struct tables *tables; ///< NULL: not even this much memory; then there is one cell and one thread record
     struct cell_map *maps;
@@ -170,7 +173,43 @@ extern struct process __weft_metering_process_v2;
 
 #pragma GCC visibility push(hidden)
 
+// ---- metering_linux.c, metering_windows.c ----
+
+/// Asks to be told when the calling thread ends: weft_metering_thread_ends() then runs on it. Returns whether that will be so.
+int weft_metering_ask_to_be_told(struct thread *thread);
+
+/// Sees to it, once a process, that threads can ask. No lock is held.
+void weft_metering_ensure_hooks(void);
+
+/// Brings out what the program has written so far, which would have come out by now had it gone on. Not more than that.
+void weft_metering_flush_output(void);
+
+/// Lets the calling thread wait for the end of the process, or less.
+void weft_metering_pause(void);
+
+/// The name of a thread that has not ended, as far as it can be known, in at most `size` bytes.
+void weft_metering_read_name(pid_t thread, char *name, size_t size);
+
+/// The path of the program.
+void weft_metering_read_program(char *path, size_t size);
+
+/// Interrupts on the count are due at some value of it: they have to hear when it falls.
+void weft_metering_tell_fall(uint64_t units);
+
 // ---- metering.c ----
+
+/// What a linked module holds of metering: the records of its functions, and texts that say what its units are.
+struct woven {
+    struct weft_metering_record *records, *records_end;
+    const char *costs, *costs_end;
+};
+
+/// Come before what the module does and after it.
+void weft_metering_module_begins(const struct woven *woven);
+void weft_metering_module_ends(const struct woven *woven);
+
+void weft_metering_thread_ends(struct thread *thread);
+void weft_metering_begin_child(void);
 
 /// Units of the calling thread since it began.
 static inline uint64_t weft_metering_total(void)

@@ -10,7 +10,6 @@
 #include "preserve_most.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,16 +124,6 @@ static void append_number(char *text, uint64_t number)
     strcpy(text, digits + at);
 }
 
-/// What the program has written so far would have come out by now had it gone on. Not more than that, and not if another
-/// thread is in the middle of it: nothing of the program may run any more.
-static void flush_output(void)
-{
-    if (ftrylockfile(stdout) == 0) {
-        fflush_unlocked(stdout);
-        funlockfile(stdout);
-    }
-}
-
 /// Report locked, unless `error` says that it could not be.
 /// @param scope whose limit it is: "process", "thread", or "program" if it stops itself
 __attribute__((noreturn)) static void stop_process(const char *scope, uint64_t units, int error)
@@ -143,11 +132,11 @@ __attribute__((noreturn)) static void stop_process(const char *scope, uint64_t u
     uint32_t nobody = 0;
     if (!__atomic_compare_exchange_n(&process->stopping, &nobody, 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         for (;;)
-            pause(); // another thread is about to end all
+            weft_metering_pause(); // another thread is about to end all
     append_number(number, units);
     process->stopped_at = units;
     process->stopped_scope = scope;
-    flush_output();
+    weft_metering_flush_output();
     const char *by_itself[] = {"stopped by the program", NULL};
     const char *at_limit[] = {"stopped: the ", scope, " has done the ", number, " units of work that it may", process->is_from_environment ? " (WEFT_METERING_LIMIT)" : "", NULL};
     weft_complain("metering", strcmp(scope, "program") == 0 ? by_itself : at_limit);
@@ -165,7 +154,7 @@ __attribute__((noreturn)) static void stop_at(uint32_t which, const struct budge
 
 WEFT_WEAK void weft_metering_last_look(void)
 {
-    sigset_t mask;
+    weft_signals mask;
     if (!process->has_limit || weft_lock_signal_safe(&process->registry, &mask) != 0)
         return;
     int over = weft_metering_used() > process->limit.end;
@@ -262,7 +251,7 @@ static void look(uint64_t pending, uint64_t can_unwind)
     process->woven = 1;
     weft_metering_thread_start();
     while (!is_free(pending, __builtin_frame_address(0))) {
-        sigset_t mask;
+        weft_signals mask;
         uint64_t end = 0;
         if (weft_lock_signal_safe(&process->registry, &mask) != 0) {
             set_left(pending + SLICE); // the libc that the locked code calls is itself woven
@@ -277,12 +266,12 @@ static void look(uint64_t pending, uint64_t can_unwind)
     errno = saved;
 }
 
-__attribute__((weak, used, visibility("hidden"))) void weft_metering_look(uint64_t pending)
+WEFT_WEAK __attribute__((used, visibility("hidden"))) void weft_metering_look(uint64_t pending)
 {
     look(pending, 0);
 }
 
-__attribute__((weak, used, visibility("hidden"))) void __weft_metering_spent_unwinding(uint64_t pending)
+WEFT_WEAK __attribute__((used, visibility("hidden"))) void __weft_metering_spent_unwinding(uint64_t pending)
 {
     look(pending, CAN_UNWIND);
 }
@@ -309,7 +298,7 @@ static struct account *take_account(void)
 
 static struct account *ensure_account(void)
 {
-    sigset_t mask;
+    weft_signals mask;
     if (state.account || weft_lock_signal_safe(&process->registry, &mask) != 0)
         return state.account;
     struct account *account = take_account();
@@ -438,7 +427,7 @@ EXPORT int weft_metering_refuel(uint64_t units)
 EXPORT uint64_t weft_metering_left(void)
 {
     uint32_t which;
-    sigset_t mask;
+    weft_signals mask;
     settle(__builtin_frame_address(0));
     uint64_t end = nearest_budget(&which), total = weft_metering_total();
     if (process->has_limit && weft_lock_signal_safe(&process->registry, &mask) == 0) {
@@ -450,7 +439,7 @@ EXPORT uint64_t weft_metering_left(void)
 
 EXPORT int weft_metering_set_process_limit(uint64_t units, weft_metering_callback *callback, void *argument)
 {
-    sigset_t mask;
+    weft_signals mask;
     settle(__builtin_frame_address(0));
     if (weft_lock_signal_safe(&process->registry, &mask) != 0)
         return EDEADLK;

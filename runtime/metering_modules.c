@@ -120,7 +120,7 @@ static void attach_map(void)
 EXPORT uint64_t *__weft_metering_cells(struct weft_metering_record *record)
 {
     int saved = errno;
-    sigset_t mask;
+    weft_signals mask;
     (void)record;
     process->woven = 1;
     weft_metering_thread_start();
@@ -208,9 +208,10 @@ static const char *copy_text(struct texts *texts, int kind, const char *text)
         return text ? texts->copy[kind] : NULL;
     texts->last[kind] = text;
     texts->copy[kind] = texts->end;
-    texts->size += strlen(text) + 1;
+    size_t size = strlen(text) + 1;
+    texts->size += size;
     if (texts->end)
-        texts->end = stpcpy(texts->end, text) + 1;
+        texts->end = (char *)memcpy(texts->end, text, size) + size;
     return texts->copy[kind];
 }
 

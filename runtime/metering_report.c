@@ -4,7 +4,6 @@
 
 #include "metering_internal.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -79,20 +78,6 @@ static void write_field(struct list *list, const char *field, uint64_t number)
     weft_file_number(list->file, number);
 }
 
-/// The name of a thread that has not ended, as far as it can be known.
-static void read_name(pid_t thread, char *name, size_t size)
-{
-    char path[64];
-    if (weft_expand_path(path, sizeof path, "/proc/self/task/%p/comm", thread, 0) != 0)
-        return;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = descriptor < 0 ? 0 : read(descriptor, name, size);
-    if (descriptor >= 0)
-        close(descriptor);
-    if (length > 0)
-        name[length - 1] = '\0'; // a newline
-}
-
 static void write_thread(struct weft_file *file, uint32_t index, const char *name, uint64_t units, int ended)
 {
     weft_file_text(file, index == 0 ? "\n{\"index\":" : ",\n{\"index\":");
@@ -111,7 +96,7 @@ static void write_threads(struct weft_file *file, uint32_t count)
         int told = __atomic_load_n(&thread->ended, __ATOMIC_ACQUIRE);
         char name[32] = "";
         if (!told)
-            read_name(thread->id, name, sizeof name);
+            weft_metering_read_name(thread->id, name, sizeof name);
         write_thread(file, i, told ? thread->name : name, thread->shown, told || weft_thread_is_gone(thread->id));
     }
     if (process->other_threads.shown)
@@ -230,10 +215,7 @@ static void write_contexts(struct list *list)
 static void write_program(struct weft_file *file)
 {
     char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length < 0) // the first thread has ended
-        length = readlink("/proc/thread-self/exe", program, sizeof program - 1);
-    program[length > 0 ? length : 0] = '\0';
+    weft_metering_read_program(program, sizeof program);
     weft_file_text(file, "{\"format\":\"weft-metering\",\"version\":2,\"program\":");
     weft_file_json(file, program);
     weft_file_text(file, ",\"pid\":");
@@ -268,7 +250,7 @@ static void write_details(struct weft_file *file)
 
 static void write_figures(struct weft_file *file)
 {
-    sigset_t mask;
+    weft_signals mask;
     if (weft_lock_signal_safe(&process->registry, &mask) != 0)
         return;
     weft_metering_prepare_process();

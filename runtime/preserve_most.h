@@ -17,7 +17,18 @@
 
 #define WEFT_AS_THEY_ARE ""
 
-#if defined(__x86_64__)
+#if defined(_WIN32) && defined(__x86_64__)
+// The C function itself keeps rsi, rdi and the vector registers from xmm6 on. Below what is kept lies its room for arguments.
+#define WEFT_PRESERVING_ENTRY(name, arguments, body)                                                                             \
+    __asm__(".text\n.globl " name "\n.def " name "\n.scl 2\n.type 32\n.endef\n"                                              \
+            ".balign 16\n" name ":\n.seh_proc " name "\n"                                                                       \
+            "sub $88, %rsp\n.seh_stackalloc 88\n.seh_endprologue\n"                                                             \
+            "mov %rax, 32(%rsp)\nmov %rcx, 40(%rsp)\nmov %rdx, 48(%rsp)\nmov %r8, 56(%rsp)\nmov %r9, 64(%rsp)\nmov %r10, 72(%rsp)\n" \
+            arguments                                                                                                            \
+            "call " body "\n"                                                                                                    \
+            "mov 32(%rsp), %rax\nmov 40(%rsp), %rcx\nmov 48(%rsp), %rdx\nmov 56(%rsp), %r8\nmov 64(%rsp), %r9\nmov 72(%rsp), %r10\n" \
+            "add $88, %rsp\nret\n.seh_endproc\n")
+#elif defined(__x86_64__)
 #define WEFT_RETURN_ADDRESS "mov 72(%rsp), %rdi\n"
 #define WEFT_PUSH(reg, at) "push %" reg "\n.cfi_adjust_cfa_offset 8\n.cfi_offset " reg ", " at "\n"
 #define WEFT_POP(reg) "pop %" reg "\n.cfi_adjust_cfa_offset -8\n.cfi_restore " reg "\n"

@@ -3,6 +3,8 @@
 // What every instrument's runtime needs and must not take from stdio or malloc: both may belong to the program being
 // measured, be woven themselves, or be in an inconsistent state in a signal handler or a forked child.
 //
+// support.c is the same everywhere; support_linux.c and support_windows.c are what the system does. Names of files are UTF-8 on Windows.
+//
 // Everything here is hidden, so each linked module has a copy of its own, and weak, so that a copy that came in with a
 // static library and the one of the final link do not clash.
 
@@ -15,7 +17,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifdef _WIN32
+typedef uint32_t weft_signals; ///< there are none; the thread's GetLastError(), which is the program's
+#define WEFT_WEAK              // one copy is all that a link has
+#undef PATH_MAX
+#define PATH_MAX 4096 // in UTF-8; the system's own limit is of another time
+#else
+typedef sigset_t weft_signals;
 #define WEFT_WEAK __attribute__((weak))
+#endif
 
 /// For an `__asm__` that defines an object which a process has once, whatever module it is found in: the symbol's binding
 /// and type. C cannot say gnu_unique_object. Put the object into a section group, so that two copies in one link are one. A
@@ -55,8 +65,8 @@ void weft_unlock(struct weft_lock *lock);
 
 /// The same with all signals blocked between the two calls, so that no handler on this thread can wait for a lock that
 /// the thread holds. Keeps errno.
-int weft_lock_signal_safe(struct weft_lock *lock, sigset_t *saved);
-void weft_unlock_signal_safe(struct weft_lock *lock, const sigset_t *saved);
+int weft_lock_signal_safe(struct weft_lock *lock, weft_signals *saved);
+void weft_unlock_signal_safe(struct weft_lock *lock, const weft_signals *saved);
 
 pid_t weft_thread_id(void);
 
@@ -98,19 +108,38 @@ void weft_file_json(struct weft_file *file, const char *text);
 /// Flushes and publishes. Returns 0 or the errno value of the first failure; then nothing is left behind.
 int weft_file_close(struct weft_file *file);
 
+// What the system does for these files.
+
+/// Whether the name stands for something that must be written to, not replaced.
+int weft_path_is_special(const char *path);
+
+/// Opens for writing, with these flags of open() besides. A descriptor, or -1 with errno.
+int weft_path_open(const char *path, int flags);
+
+void weft_path_remove(const char *path);
+
+/// Gives a file another's name, and place, in one step. 0 or an errno value.
+int weft_path_replace(const char *from, const char *to);
+
 /// Keeps a broken pipe, a file size limit or pthread_cancel() from ending the thread in the middle of a file.
 struct weft_quiet {
-    sigset_t mask;
-    sigset_t pending;
+    weft_signals mask;
+    weft_signals pending;
     int cancel_state;
 };
 
 void weft_quiet_begin(struct weft_quiet *quiet);
 void weft_quiet_end(const struct weft_quiet *quiet);
 
+// ---- Text ----
+
+/// Copies a string to `end`, or says that it does not fit before `limit`. Returns the new end, or NULL, also for NULL.
+char *weft_append(char *end, const char *limit, const char *text, size_t length);
+
 // ---- Configuration ----
 
-/// The value of an environment variable, or NULL if it is unset or empty, or the program runs with raised privileges.
+/// The value of an environment variable, or NULL if it is unset or empty, or the program runs with raised privileges. On
+/// Windows it stays until the next call.
 const char *weft_setting(const char *name);
 
 /// `name` as seen from the current directory, made absolute so that it survives a chdir(). 0 or an errno value.

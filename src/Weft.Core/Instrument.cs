@@ -46,6 +46,9 @@ public interface IInstrument
     /// <summary>Symbols of the process-wide state in the runtime that executables must export, as globs.</summary>
     IReadOnlyList<string> SharedSymbols { get; }
 
+    /// <summary>Whether its runtime is there for Windows, too.</summary>
+    bool IsForWindows => false;
+
     /// <summary>What clang's front end has to be told so that it writes what the instrument reads into the IR.</summary>
     IReadOnlyList<string> ClangFlags(InstrumentSettings settings) => [];
 

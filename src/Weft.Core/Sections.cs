@@ -21,7 +21,7 @@ internal static class Sections
 {
     public static void Assign(Module module)
     {
-        if (!IsElf(module.Triple)) return;
+        if (!TargetSystem.IsElf(module.Triple)) return;
         foreach (var function in module.Functions)
         {
             if (function.IsDeclaration || function.HasSection || function.HasComdat || function.Linkage == Linkage.AvailableExternally) continue;
@@ -41,8 +41,6 @@ internal static class Sections
                 return true;
         return false;
     }
-
-    private static bool IsElf(string triple) => !triple.Contains("windows") && !triple.Contains("darwin") && !triple.Contains("macos") && !triple.Contains("wasm") && !triple.Contains("cygwin");
 
     private static string? PrefixFor(GlobalVariable global)
     {

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using Weft.Core;
 using Weft.Core.Flow;
 using Weft.Llvm;
@@ -49,6 +50,8 @@ public sealed class MeteringInstrument : IInstrument
     public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => settings.Option(Mode) == Reference ? [Stage.Front] : [Stage.Front, Stage.Middle, Stage.Back];
 
     public bool WantsCanonicalIr => true;
+
+    public bool IsForWindows => true;
 
     /// <summary>C, too, must be fit to be unwound.</summary>
     public IReadOnlyList<string> ClangFlags(InstrumentSettings settings) => settings.Option(Limits) == Exact ? ["-fexceptions"] : [];
@@ -113,7 +116,7 @@ public sealed class MeteringInstrument : IInstrument
     // Naked functions have no frame to count in; noprofile is clang's no_profile_instrument_function.
     private static bool MayCharge(Function function) =>
         !function.IsDeclaration && !function.HasAttribute("naked"u8) && !function.HasAttribute("noprofile"u8) &&
-        !function.AsValue.NameBytes.StartsWith("weft."u8) && !RustAllocatorShim.Is(function);
+        !function.AsValue.NameBytes.StartsWith("weft."u8) && !RustAllocatorShim.Is(function) && !MingwStdio.Is(function);
 }
 
 /// <summary>
@@ -136,5 +139,30 @@ internal static class RustAllocatorShim
             foreach (var instruction in block.Instructions)
                 if (instruction.IsCall && instruction.CalledValue is { IsFunction: true } callee && Is(callee.AsFunction)) return false;
         return true;
+    }
+}
+
+/// <summary>
+/// printf, scanf and their kin, which mingw's headers define: each only hands on to one of the library's, such as <c>__mingw_vfprintf</c>. They
+/// are the C library, and cost their call.
+/// </summary>
+internal static class MingwStdio
+{
+    public static bool Is(Function function)
+    {
+        if (!IsName(function.AsValue.NameBytes)) return false;
+        foreach (var block in function.Blocks)
+            foreach (var instruction in block.Instructions)
+                if (instruction.IsCall && instruction.CalledValue is { IsFunction: true } callee && callee.NameBytes.StartsWith("__mingw_"u8))
+                    return true;
+        return false;
+    }
+
+    // In C++ they are mangled: _Z6printfPKcz.
+    private static bool IsName(ReadOnlySpan<byte> name)
+    {
+        if (name.StartsWith("_Z"u8) && Utf8Parser.TryParse(name[2..], out int length, out var digits) && length > 0 && length <= name.Length - 2 - digits)
+            name = name.Slice(2 + digits, length);
+        return name.EndsWith("printf"u8) || name.EndsWith("scanf"u8);
     }
 }

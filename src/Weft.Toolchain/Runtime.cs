@@ -24,10 +24,11 @@ public sealed class Runtime(LoweringCache cache)
     /// <summary>Object files with the runtime of the given instruments, for the target that the compiler and its arguments name.</summary>
     /// <param name="compiler">A C compiler driver (cc, gcc, clang).</param>
     /// <param name="targetArguments">Arguments that choose the target (<c>--target=</c>, <c>--sysroot=</c>, <c>-m32</c>).</param>
-    /// <param name="instruments">Names of the woven instruments: NAME.c, NAME_*.c and NAME_*.S are theirs.</param>
+    /// <param name="instruments">Names of the woven instruments: NAME.c, NAME_*.c and NAME_*.S are theirs, but for NAME_linux.c or NAME_windows.c of the other system.</param>
     public IReadOnlyList<string> Objects(string compiler, IReadOnlyList<string> targetArguments, IEnumerable<string> instruments)
     {
-        var sources = instruments.Append("support").SelectMany(SourcesOf).ToList();
+        var other = targetArguments.Any(TargetSystem.IsMingw) ? "_linux" : "_windows";
+        var sources = instruments.Append("support").SelectMany(SourcesOf).Where(s => !Path.GetFileNameWithoutExtension(s).EndsWith(other, StringComparison.Ordinal)).ToList();
         return [.. sources.Select(source => Compile(compiler, targetArguments, source))];
     }
 

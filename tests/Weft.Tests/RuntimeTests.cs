@@ -36,7 +36,7 @@ public sealed class RuntimeTests : IDisposable
         var sources = words.Where(w => w.EndsWith(".c", StringComparison.Ordinal) || w.EndsWith(".S", StringComparison.Ordinal)).Where(w => w != program && File.Exists(Path.Combine(tests, w))).Select(w => Path.Combine(tests, w));
         var options = words.Where(w => w.StartsWith('-') && w.Length > 2);
         harness.Must("cc", ["-pthread", "-std=c11", "-D_GNU_SOURCE", "-O2", "-g", "-I", Folder, "-I", Path.Combine(Folder, "include"), Path.Combine(tests, program), .. sources,
-            .. Directory.EnumerateFiles(Folder, "metering*.c"), Path.Combine(Folder, "support.c"), .. options, "-o", "program"]);
+            .. Directory.EnumerateFiles(Folder, "*.c").Where(f => Path.GetFileNameWithoutExtension(f) is var name && !name.EndsWith("_windows", StringComparison.Ordinal) && (name.StartsWith("metering", StringComparison.Ordinal) || name.StartsWith("support", StringComparison.Ordinal))), .. options, "-o", "program"]);
         harness.Must(harness.Path("program"));
     }
 

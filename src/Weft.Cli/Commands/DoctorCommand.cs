@@ -164,6 +164,7 @@ internal static class DoctorCommand
         yield return Extra("lld", "links faster", "apt-get install lld-22", "ld.lld", "ld.lld-22", "ld.lld-19");
         yield return Extra("npm", "fetches the parsers of --coverage-regions own, once", "apt-get install npm (with a Node.js that is not the distribution's: the npm that comes with it)", "npm");
         yield return Extra("qemu", "runs programs built for other CPUs", "apt-get install qemu-user", "qemu-aarch64", "qemu-x86_64");
+        yield return Extra("mingw", "builds programs for Windows: weft cc --target=x86_64-w64-mingw32", "apt-get install gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64", "x86_64-w64-mingw32-gcc");
     }
 
     private static Check Extra(string name, string use, string fix, params string[] programs) =>

@@ -37,7 +37,7 @@ public sealed class CostModel
         "llvm.assume", "llvm.expect", "llvm.expect.with.probability", "llvm.is.constant", "llvm.sideeffect", "llvm.donothing",
         "llvm.experimental.noalias.scope.decl", "llvm.allow.runtime.check", "llvm.allow.ubsan.check", "llvm.fake.use",
         "llvm.var.annotation", "llvm.ptr.annotation", "llvm.annotation", "llvm.codeview.annotation",
-        "llvm.stacksave", "llvm.stackrestore", "llvm.threadlocal.address", "llvm.arithmetic.fence",
+        "llvm.stacksave", "llvm.stackrestore", "llvm.frameaddress", "llvm.sponentry", "llvm.threadlocal.address", "llvm.arithmetic.fence",
         "llvm.coro.id", "llvm.coro.begin", "llvm.coro.free", "llvm.coro.size", "llvm.coro.alloc", "llvm.coro.save", "llvm.coro.end",
         "llvm.eh.typeid.for",
     ]);

@@ -20,7 +20,7 @@ internal static class CostRecord
         global.IsConstant = true;
         global.Linkage = Linkage.Private;
         global.Alignment = 1; // the texts of all modules that are linked lie one behind the other
-        global.SetSection("weft_metering_costs"u8);
+        global.SetSection(Records.SectionName(module, "weft_metering_costs", constant: true));
         module.KeepInObject(global);
     }
 }

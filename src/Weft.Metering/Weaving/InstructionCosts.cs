@@ -20,15 +20,29 @@ internal sealed class InstructionCosts(Module module, CostModel model, CallCosts
     // What other instruments put there before is not the program's work.
     private readonly HashSet<Function> ours = [.. module.Functions.Where(f => f.AsValue.NameBytes.StartsWith("weft."u8))];
 
+    private readonly HashSet<uint> hints = Numbers(["llvm.expect", "llvm.expect.with.probability"]);
+    private readonly bool hintsAreFree = model.FreeIntrinsics.Contains("llvm.expect");
+
     private readonly FrontEndCoverage coverage = new();
     private readonly bool isCovered = FrontEndCoverage.IsIn(module);
 
     public Cost Of(Instruction instruction)
     {
         if (IsNeverCharged(instruction) || isCovered && coverage.Has(instruction)) return default;
-        if (!instruction.IsCall) return new(model.WeightOf(instruction), null);
+        if (!instruction.IsCall) return new(hintsAreFree && IsForHint(instruction.AsValue) ? 0 : model.WeightOf(instruction), null);
         if (calls.Of(instruction) is { } call) return Fold(call, instruction);
         return new(instruction.Opcode == Opcode.Call && IsCallOf(free, instruction) ? 0 : model.WeightOf(instruction), null);
+    }
+
+    /// <summary>
+    /// Makes a value as wide as <c>llvm.expect</c> takes it, for nothing else: __builtin_expect takes a long, which is not as long on all targets.
+    /// </summary>
+    private bool IsForHint(Value value)
+    {
+        if (value.AsInstruction.Opcode is not (Opcode.SExt or Opcode.ZExt or Opcode.Trunc)) return false;
+        foreach (var user in value.AllUsers)
+            if (!user.IsInstruction || !(user.AsInstruction.IsCall ? IsCallOf(hints, user.AsInstruction) : IsForHint(user))) return false;
+        return value.HasUses;
     }
 
     private static Cost Fold(CallCost call, Instruction instruction)

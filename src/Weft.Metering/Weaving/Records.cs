@@ -1,4 +1,5 @@
 using System.Text;
+using Weft.Core;
 using Weft.Llvm;
 
 namespace Weft.Metering.Weaving;
@@ -52,9 +53,16 @@ internal sealed class Records(Module module, bool hasLines)
         var record = module.AddGlobal(type, "weft.metering.record");
         record.Linkage = Linkage.Private;
         record.Alignment = 8;
-        record.SetSection("weft_metering"u8);
+        record.SetSection(SectionName(module, "weft_metering", constant: false));
         return record;
     }
+
+    /// <summary>
+    /// The section of what the runtime finds between two symbols. ELF's linkers define them for a section; COFF's put into one, and sort, what
+    /// is named alike up to the dollar, and the runtime has what comes before and behind.
+    /// </summary>
+    public static ReadOnlySpan<byte> SectionName(Module module, string name, bool constant) =>
+        Encoding.ASCII.GetBytes(TargetSystem.IsElf(module.Triple) ? name : $"{(constant ? ".rdata" : ".data")}${name}_b");
 
     private void Fill(GlobalVariable record, Value name, Value place)
     {

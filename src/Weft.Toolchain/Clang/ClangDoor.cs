@@ -11,8 +11,6 @@ namespace Weft.Toolchain.Clang;
 /// </summary>
 public static class ClangDoor
 {
-    private static readonly string[] OtherFormats = ["windows", "mingw", "cygwin", "msvc", "darwin", "macos", "ios", "wasm", "uefi", "aix", "zos"];
-
     /// <param name="cplusplus">Be the C++ driver.</param>
     /// <param name="arguments">As given after <c>weft cc</c>: the last arguments of this process.</param>
     /// <param name="instruments">Every instrument there is.</param>
@@ -56,7 +54,7 @@ public static class ClangDoor
         if (plan == null || plan.Jobs.Count == 0) return null;
         Check(plan);
         if (!PlanRunner.Concerns(plan, weaving)) return null;
-        RequireElf(plan.Target);
+        RequireTarget(plan, weaving);
         Console.Error.Write(arguments.Contains("-v") ? plan.Text : plan.Diagnostics);
         var session = new ClangSession(plan, options, weaving, forced, folder);
         var exit = new PlanRunner(compiler, plan, session, [.. compiler.Prefix, .. arguments]).Run();
@@ -71,10 +69,16 @@ public static class ClangDoor
         if (plan.Text.Contains('\uFFFD')) throw new WeftException("a path on the way to this compilation is not valid UTF-8", "rename the folder, or set WEFT_DISABLE=1 to compile this without Weft");
     }
 
-    private static void RequireElf(string target)
+    private static void RequireTarget(DriverPlan plan, Weaving weaving)
     {
-        if (OtherFormats.Any(f => target.Contains(f, StringComparison.Ordinal)))
-            throw new WeftException($"target '{target}' is not supported: Weft's runtime is for ELF systems such as Linux", "set WEFT_DISABLE=1 to compile this without Weft");
+        const string help = "set WEFT_DISABLE=1 to compile this without Weft";
+        if (TargetSystem.IsElf(plan.Target)) return;
+        if (!TargetSystem.IsMingw(plan.Target) || !plan.Target.StartsWith("x86_64-", StringComparison.Ordinal))
+            throw new WeftException($"target '{plan.Target}' is not supported: Weft's runtimes are for ELF systems such as Linux, and that of metering for x86_64-w64-mingw32", help);
+        if (weaving.Instruments.FirstOrDefault(i => !i.IsForWindows) is { } instrument)
+            throw new WeftException($"{instrument.Name} is not there for Windows (target '{plan.Target}'); metering is", help);
+        if (!weaving.IsEmpty && plan.Jobs.Any(LinkCommand.MakesLibrary))
+            throw new WeftException("on Windows only executables are metered, and this links a DLL", "link its objects into the executable, or build it with WEFT_DISABLE=1");
     }
 
     // The bytes as they came, for arguments that are not UTF-8; Weft's own flags are left out.

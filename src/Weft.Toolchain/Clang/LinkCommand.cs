@@ -31,19 +31,25 @@ internal static class LinkCommand
     /// <summary>Links into another object, which a later link takes in: that one gets the runtime.</summary>
     public static bool IsRelocatable(DriverJob job) => job.Arguments.Any(a => a is "-r" or "-i" or "--relocatable");
 
+    /// <summary>Links a shared library.</summary>
+    public static bool MakesLibrary(DriverJob job) => Is(job) && job.Arguments.Any(IsShared);
+
     /// <param name="given">The linker's arguments.</param>
+    /// <param name="target">The triple.</param>
     /// <param name="weaving">Whose shared symbols are to be seen.</param>
     /// <param name="runtime">Object files to link in.</param>
     /// <param name="folder">For a rewritten version script.</param>
-    public static List<string> Rewrite(IReadOnlyList<string> given, Weaving weaving, LinkedRuntime runtime, TemporaryFolder folder)
+    public static List<string> Rewrite(IReadOnlyList<string> given, string target, Weaving weaving, LinkedRuntime runtime, TemporaryFolder folder)
     {
         var globs = weaving.Instruments.SelectMany(i => i.SharedSymbols).ToList();
         var list = ExportFromVersionScripts(given, globs, folder);
         list.InsertRange(PlaceForRuntime(list), [.. runtime.Bounds, .. runtime.Objects]);
         list.AddRange(runtime.Bounds);
-        if (!given.Any(a => a is "-static" or "-shared" or "--shared" or "-Bshareable")) list.AddRange(globs.Select(g => "--export-dynamic-symbol=" + g));
+        if (TargetSystem.IsElf(target) && !given.Any(a => a == "-static" || IsShared(a))) list.AddRange(globs.Select(g => "--export-dynamic-symbol=" + g));
         return list;
     }
+
+    private static bool IsShared(string argument) => argument is "-shared" or "--shared" or "-Bshareable" or "-dll" or "--dll";
 
     private static bool IsTool(string name, string tool) => name == tool || name.EndsWith("-" + tool, StringComparison.Ordinal);
 

@@ -53,7 +53,7 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
         var target = TargetArguments(job);
         if (LinkCommand.IsRelocatable(job)) return CheckedLink(job, target, []);
         var runtime = session.RuntimeObjects(compiler, target);
-        var link = job with { Arguments = LinkCommand.Rewrite(job.Arguments, session.Weaving, runtime, session.Folder) };
+        var link = job with { Arguments = LinkCommand.Rewrite(job.Arguments, plan.Target, session.Weaving, runtime, session.Folder) };
         return session.Weaving.Deny == null ? session.Run(link) : CheckedLink(link, target, [.. runtime.Objects, .. runtime.Bounds]);
     }
 
@@ -102,7 +102,7 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
 
     private string? LinkHelp(DriverJob link)
     {
-        if (!session.Weaving.IsEmpty && !link.Arguments.Contains("-lc")) return "Weft's runtime needs the C library; what runs without one, build with WEFT_DISABLE=1";
+        if (!session.Weaving.IsEmpty && TargetSystem.IsElf(plan.Target) && !link.Arguments.Contains("-lc")) return "Weft's runtime needs the C library; what runs without one, build with WEFT_DISABLE=1";
         return Terminal.Verbosity > 0 ? null : "WEFT_VERBOSE=1 shows the command";
     }
 

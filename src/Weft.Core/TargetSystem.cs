@@ -1,0 +1,13 @@
+namespace Weft.Core;
+
+/// <summary>What a target triple says of the system that code is for.</summary>
+public static class TargetSystem
+{
+    private static readonly string[] OtherFormats = ["windows", "mingw", "cygwin", "msvc", "darwin", "macos", "ios", "wasm", "uefi", "aix", "zos"];
+
+    /// <summary>Linux and its like.</summary>
+    public static bool IsElf(string triple) => !OtherFormats.Any(f => triple.Contains(f, StringComparison.Ordinal));
+
+    /// <summary>Windows with mingw's C library; as compilers spell the triple, not people.</summary>
+    public static bool IsMingw(string triple) => triple.EndsWith("-windows-gnu", StringComparison.Ordinal);
+}
