@@ -34,7 +34,7 @@ internal sealed class InterruptsBench
         {
             var name = Path.GetFileNameWithoutExtension(file);
             Terminal.Status("Building", name);
-            string Compile(string variant, params string[] compiler) => Kernels.Compile(file, Path.Combine(Output, $"{name}-{variant}"), compiler);
+            string Compile(string variant, params string[] compiler) => Kernels.Compile(file, Path.Combine(Output, $"{name}-{variant}"), [.. compiler, Kernels.Aligned]);
             yield return new Kernel(name, Compile("plain", "clang-22"), Compile("woven", Measured.Weft, "cc", "--with=interrupts"), Compile("naive", Measured.Weft, "cc", "--with=interrupts", "--interrupts-placement=naive"));
         }
     }

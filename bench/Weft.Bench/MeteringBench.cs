@@ -46,7 +46,7 @@ internal sealed class MeteringBench
             var name = Path.GetFileNameWithoutExtension(file);
             Terminal.Status("Building", name);
             var programs = new Dictionary<string, string>();
-            void Add(string variant, string[] compiler, params string[] objects) => programs[variant] = Kernels.Compile(file, Path.Combine(Output, variant, name), compiler, objects);
+            void Add(string variant, string[] compiler, params string[] objects) => programs[variant] = Kernels.Compile(file, Path.Combine(Output, variant, name), [.. compiler, Kernels.Aligned], objects);
             Add(Plain, ["clang-22"]);
             foreach (var (variant, options) in Options) Add(variant, [Measured.Weft, "cc", .. options]);
             Add(Call, ["clang-22", "-fsanitize-coverage=trace-pc,bb,no-prune"], peer);

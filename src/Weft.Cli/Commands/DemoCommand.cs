@@ -9,11 +9,12 @@ namespace Weft.Cli.Commands;
 
 /// <summary>
 /// Builds one bundled program in C and in Rust, plain and metered, without and with optimisation, and shows that the units
-/// counted are the same at both levels and what the counting costs. Then come <see cref="InterruptsDemo"/>, <see cref="TracingDemo"/> and <see cref="CoverageDemo"/>.
+/// counted are the same at both levels, what the counting costs, and where a limit ends it. Then come <see cref="InterruptsDemo"/>, <see cref="TracingDemo"/> and <see cref="CoverageDemo"/>.
 /// </summary>
 internal static class DemoCommand
 {
-    private sealed record Row(string Language, string Level, string ReportFile, MeteringReport Report, double Seconds, double PlainSeconds)
+    // Stopped: the last line that it prints with a limit of so many percent of its units.
+    private sealed record Row(string Language, string Level, string ReportFile, MeteringReport Report, double Seconds, double PlainSeconds, string Stopped)
     {
         public ulong Units => Report.Total;
 
@@ -58,7 +59,7 @@ internal static class DemoCommand
         var report = metered + ".json";
         var expected = Measure(() => ChildProcess.Capture(plain, []));
         var actual = Measure(() => ChildProcess.Capture(metered, [], new Dictionary<string, string?> { ["WEFT_METERING_REPORT"] = report }));
-        return Result("C", level, expected, actual, report);
+        return Result("C", level, expected, actual, report, limited => ChildProcess.Capture(metered, [], limited));
     }
 
     private static Row Rust(string folder, string level)
@@ -69,13 +70,22 @@ internal static class DemoCommand
         Dictionary<string, string?> environment = new() { ["CARGO_TARGET_DIR"] = Path.Combine(folder, "target"), ["WEFT_METERING_REPORT"] = report };
         var expected = Measure(() => ChildProcess.Capture("cargo", run, environment, folder));
         var actual = Measure(() => ChildProcess.Capture(Self, ["cargo", .. run, "--with", "metering"], environment, folder));
-        return Result("Rust", level, expected, actual, report);
+        environment.Remove("WEFT_METERING_REPORT");
+        return Result("Rust", level, expected, actual, report, limited => ChildProcess.Capture(Self, ["cargo", .. run, "--with", "metering"], environment.Concat(limited).ToDictionary(), folder));
     }
 
-    private static Row Result(string language, string level, (string Results, double Seconds) plain, (string Results, double Seconds) metered, string report) =>
-        plain.Results == metered.Results
-            ? new(language, level, report, MeteringReport.Read(report), metered.Seconds, plain.Seconds)
-            : throw new WeftException($"the metered {language} demo printed '{metered.Results}' where the plain one printed '{plain.Results}'", "this is a bug in Weft");
+    private static Row Result(string language, string level, (string Results, double Seconds) plain, (string Results, double Seconds) metered, string report, Func<Dictionary<string, string?>, ChildProcess.Captured> run)
+    {
+        if (plain.Results != metered.Results) throw new WeftException($"the metered {language} demo printed '{metered.Results}' where the plain one printed '{plain.Results}'", "this is a bug in Weft");
+        var read = MeteringReport.Read(report);
+        var stopped = run(new() { ["WEFT_METERING_LIMIT"] = (read.Total / 100 * Share).ToString(CultureInfo.InvariantCulture) });
+        const int reached = 124;
+        if (stopped.ExitCode != reached) throw new WeftException($"the {language} demo with a limit ended with exit code {stopped.ExitCode}, not {reached}:\n{stopped.Errors.TrimEnd()}", "this is a bug in Weft");
+        return new(language, level, report, read, metered.Seconds, plain.Seconds, stopped.Output.TrimEnd().Split('\n')[^1]);
+    }
+
+    // Of the units, in percent.
+    private const int Share = 60;
 
     public static (string Results, double Seconds) Measure(Func<ChildProcess.Captured> run)
     {
@@ -95,8 +105,11 @@ internal static class DemoCommand
         Console.Out.Write($"\n  {"program",-8}{"level",-6}{"units",16}{"plain",11}{"metered",11}{"ratio",8}\n");
         foreach (var row in rows)
             Console.Out.Write($"  {row.Language,-8}{row.Level,-6}{row.Units,16:N0}{row.PlainSeconds * 1000,8:F1} ms{row.Seconds * 1000,8:F1} ms{row.Ratio,7:F2}x\n");
-        var same = rows.GroupBy(r => r.Language).All(g => g.Select(r => r.Units).Distinct().Count() == 1);
-        var verdict = same ? "The units do not depend on the level of optimisation." : "The units differ between levels: they should not.";
+        var same = rows.GroupBy(r => r.Language).All(g => g.Select(r => (r.Units, r.Stopped)).Distinct().Count() == 1);
+        var stops = string.Join(", ", rows.DistinctBy(r => r.Language).Select(r => $"{r.Language} '{r.Stopped}'"));
+        var verdict = same
+            ? $"The units do not depend on the level of optimisation.\nNor does where a limit of {Share} % of them (WEFT_METERING_LIMIT) ends the program; the last line it prints: {stops}."
+            : "The units, or where a limit ends the program, differ between levels: they should not.";
         Console.Out.Write($"\n{verdict}\nTo see them again: weft metering report {Terminal.ShellQuote(rows[0].ReportFile)}\n");
         interrupts?.Print(Console.Out);
         tracing?.Print(Console.Out);

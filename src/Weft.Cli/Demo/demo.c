@@ -22,6 +22,7 @@ static unsigned collatz(void) {
         unsigned steps = 0;
         for (uint64_t n = start; n != 1; n = n % 2 ? 3 * n + 1 : n / 2) steps++;
         if (steps > longest) longest = steps;
+        if (start % 30000 == 0) printf("collatz %u %u\n", start, longest);
     }
     return longest;
 }

@@ -31,6 +31,9 @@ fn collatz() -> u32 {
             steps += 1;
         }
         longest = longest.max(steps);
+        if start % 30_000 == 0 {
+            println!("collatz {start} {longest}");
+        }
     }
     longest
 }

@@ -76,21 +76,28 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
         if (before.Exists(p => Along(p, block).Base != known)) return null;
         if (known.Exists && !before.TrueForAll(p => flow.Graph.Successors[p].Length > 1 || IsShort(p))) return null;
         if (flow.Graph.Blocks[block].FirstInsertion is not { Exists: true } at) return null; // only a catchswitch
-        var constants = PhiIn(block);
-        Fill(block, constants, p => unit.Const(Along(p, block).Units));
-        if (!known.Exists) return new(constants, 0);
+        var (constants, units) = (PhiIn(block), 0 - (Behind(block) ?? 0));
+        Fill(block, constants, p => unit.Const(Along(p, block).Units - units));
+        if (!known.Exists) return new(constants, units);
         builder.Before(at);
-        return new(builder.Add(known, constants), 0);
+        return new(builder.Add(known, constants), units);
     }
 
-    /// <summary>The way that is taken most is left alone; others add what they have more than it, or less.</summary>
+    /// <summary>The way that is taken most is left alone, unless there is an addition behind; others add what they have more than it, or less.</summary>
     private Sum Join(int block, List<int> before)
     {
         var main = before.Where(p => Along(p, block).Base.Exists).DefaultIfEmpty(before[0]).MaxBy(frequencies.Of);
-        var units = Along(main, block) is { Base.Exists: true } known ? known.Units : 0;
+        var units = Behind(block) is { } behind ? 0 - behind : Along(main, block) is { Base.Exists: true } known ? known.Units : 0;
         var phi = PhiIn(block);
         Fill(block, phi, p => ValueAtEnd(p, Along(p, block) is var sum ? sum with { Units = sum.Units - units } : default));
         return new(phi, units);
+    }
+
+    /// <summary>What a block adds before it goes back to a loop's header, where the sum has to be whole: ways there can add it.</summary>
+    private ulong? Behind(int block)
+    {
+        var goesBack = Array.Exists(flow.Graph.Successors[block], s => open.Exists(o => o.Block == s));
+        return goesBack && flow.Steps[block].TrueForAll(s => s.Look == Look.None && s.Point == null) ? flow.Steps[block].Aggregate(0ul, (sum, s) => sum + s.Units) : null;
     }
 
     private bool IsShort(int block)
