@@ -18,7 +18,7 @@ public sealed class LowerTests : IDisposable
         }
         """;
 
-    private const string Llvm19 = "/usr/lib/llvm-19/lib/libLLVM.so.19.1", Llvm22 = "/usr/lib/llvm-22/lib/libLLVM.so.22.1";
+    private const string Llvm19 = "/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1", Llvm22 = "/usr/lib/x86_64-linux-gnu/libLLVM.so.22.1";
 
     private readonly Harness harness = new();
 

@@ -23,7 +23,7 @@ internal sealed class LinkCheck(DenyUninstrumented deny, ToolchainFiles toolchai
     /// <param name="files">What the linker took in.</param>
     public void Check(string output, IReadOnlyCollection<LinkedFile> files)
     {
-        if (files.Count == 0) throw new WeftException($"the linker of '{output}' does not say what it takes in (-t)", "--deny-uninstrumented needs GNU ld, lld, gold or mold");
+        if (files.Count == 0) throw new WeftException($"the linker of '{output}' does not say what it takes in (-t)", "--deny-uninstrumented needs GNU ld, lld or gold");
         Refuse(deny, output, files.Distinct().Select(Find).OfType<Uninstrumented>());
     }
 
