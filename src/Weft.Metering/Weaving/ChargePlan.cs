@@ -96,7 +96,8 @@ internal sealed class ChargePlan
     public Pending Behind(Step step, Pending pending)
     {
         if (step.Look == Look.None) return pending.Plus(step.Units);
-        var (flushes, looks) = (IsFlush(step, pending), IsFlush(step, pending) && Checks(step, pending));
+        var flushes = IsFlush(step, pending);
+        var looks = flushes && Checks(step, pending);
         var charges = step.At.IsCall && step.Look is not (Look.Charge or Look.Outside); // what is called does
         var unseen = charges || !looks && step.Look != Look.Outside && (pending.Unseen || flushes);
         var looked = pending.Looked || looks || observers.Checks(step.At);
