@@ -124,7 +124,7 @@ internal sealed partial class MeteredPrograms(int seed, bool portable)
         "switch ($V & 7) { case 0: $S break; case 1: $T++; /* on */ case 2: $S case 5: $T += $V; break; default: $S }",
         "switch ($V % 5) { case 0: $T ^= 3; break; case 1: $T ^= 9; break; case 2: $T ^= 14; break; case 3: $T ^= 77; break; default: break; }",
         "if (fuel && fuel--) $T += $F($V & 7, $V);", "if (fuel && fuel--) $T = $F($V, $T);", "if (fuel && fuel--) $T ^= table[$V % FUNCTIONS]($V, $V);",
-        "if (fuel && fuel--) $T -= ($C ? $F : $F)($V, $V);", "if (fuel && fuel--) { uint64_t (*volatile $f)(uint64_t, uint64_t) = $F; $T = $f($V, 1); }",
+        "if (fuel && fuel--) $T -= ($C ? $F : $F)($V, $V);", "if (fuel && fuel--) { uint64_t (*volatile $p)(uint64_t, uint64_t) = $F; $T = $p($V, 1); }",
         "$T += pure($V);", "pure($V);", "constant($V);", "strlen(text);", "$T += fib($V % 9);", "$T = tail($V & 31, $T);", "$T ^= even($V & 15, $V);", "$T = nest($V & 3, $T);", "$T += collatz(($V & 31) + 1);",
         "$T = caught($V & 15, $V);", "if (env && $C) longjmp(*env, 1);", "if (env && $C) $T += walk($V & 3, $T);", "$T += sorted($V);", "$T ^= budget($K * $K, $V, $V);",
         "{ char *$p = malloc(($V & 63) | 1); if ($p) { $p[0] = (char)$V; $T += (unsigned char)$p[0]; } free($p); }", "free(malloc(8));", "{ char *$p = fresh($V); $T += (uint64_t)$p[$V & 15]; free($p); }",

@@ -35,6 +35,7 @@ internal sealed class ChargePlan
     private readonly FunctionFlow flow;
     private readonly Observers observers;
     private readonly bool looksInRecursion;
+    private readonly Dictionary<int, ulong> settled = [];
     private readonly HashSet<Instruction> upgraded = [];
 
     /// <param name="flow">The function.</param>
@@ -47,10 +48,16 @@ internal sealed class ChargePlan
         this.looksInRecursion = looksInRecursion;
         AtStart = new Pending[flow.Graph.Count];
         Solve();
+        if (!SettleReturns()) return;
+        Array.Clear(AtStart);
+        Solve();
     }
 
     /// <summary>What is pending where each block begins.</summary>
     public Pending[] AtStart { get; }
+
+    /// <summary>Blocks where so much is pending, whichever way control comes: on other ways the rest is charged.</summary>
+    public IReadOnlyDictionary<int, ulong> Settled => settled;
 
     /// <summary>Whether something has to be done before a step: charges go to memory, or the limit is looked at.</summary>
     public bool IsFlush(Step step, Pending pending) => step.Look switch
@@ -59,7 +66,8 @@ internal sealed class ChargePlan
         Look.Quiet => pending.Varies,
         Look.Charge => true,
         Look.Outside => pending.Varies || pending.Units > 0 || pending.Unseen,
-        _ => pending.Varies || pending.Units > 0 || GoesDeeper(step, pending),
+        Look.Recursive when flow.IsQuiet && flow.IsRecursion(step) => pending.Varies || GoesDeeper(step, pending),
+        _ => pending.Varies || pending.Units != step.Left || GoesDeeper(step, pending),
     };
 
     /// <summary>Whether the limit is looked at then.</summary>
@@ -101,7 +109,7 @@ internal sealed class ChargePlan
         var charges = step.At.IsCall && step.Look is not (Look.Charge or Look.Outside); // what is called does
         var unseen = charges || !looks && step.Look != Look.Outside && (pending.Unseen || flushes);
         var looked = pending.Looked || looks || observers.Checks(step.At);
-        return flushes ? new(true, false, 0, unseen, looked) : pending with { Unseen = unseen, Looked = looked };
+        return flushes ? new(true, false, step.Units, unseen, looked) : pending.Plus(step.Units) with { Unseen = unseen, Looked = looked };
     }
 
     /// <summary>Whether a block looks at the limit whenever control comes to it, or calls a function that does.</summary>
@@ -116,7 +124,36 @@ internal sealed class ChargePlan
         return false;
     }
 
-    private Pending AtEnd(int block)
+    /// <summary>What is pending where a block returns.</summary>
+    public Pending BeforeReturn(int block)
+    {
+        var pending = AtStart[block];
+        foreach (var step in flow.Steps[block].SkipLast(1)) pending = Behind(step, pending);
+        return pending;
+    }
+
+    /// <summary>Whether a block only returns, and can be reached through others in which something is charged.</summary>
+    public bool CanSettle(int block) =>
+        flow.Steps[block].SkipLast(1).All(s => s.Look == Look.None && s.Point == null) && Array.TrueForAll(flow.Graph.Predecessors[block], p => IsSplittable(p, block));
+
+    private bool IsSplittable(int from, int to) =>
+        !flow.Unwinds(from, to) && (flow.Graph.Successors[from].Length == 1 || flow.Graph.Blocks[from].Terminator.Opcode is Opcode.Br or Opcode.Switch or Opcode.Invoke);
+
+    /// <summary>What is known of the units of a block.</summary>
+    public ulong UnitsOf(int block) => flow.Steps[block].Aggregate(0ul, (sum, s) => sum + s.Units);
+
+    // Where one way brings exactly what is left to the callers.
+    private bool SettleReturns()
+    {
+        for (var block = 0; block < AtStart.Length; block++)
+            if (AtStart[block] is { Reached: true, Varies: true } && flow.Steps[block] is [.., { Left: > 0 and var left }] && CanSettle(block) && left - UnitsOf(block) is var units
+                && Array.Exists(flow.Graph.Predecessors[block], p => AtStart[p].Reached && AtEnd(p) is { Varies: false } end && end.Units == units))
+                settled[block] = units;
+        return settled.Count > 0;
+    }
+
+    /// <summary>What is pending where a block ends.</summary>
+    public Pending AtEnd(int block)
     {
         var pending = AtStart[block];
         foreach (var step in flow.Steps[block]) pending = Behind(step, pending);
@@ -134,6 +171,7 @@ internal sealed class ChargePlan
             foreach (var next in flow.Graph.Successors[block])
             {
                 var joined = AtStart[next].Join(flow.Unwinds(block, next) ? pending.Unwound : pending);
+                if (settled.TryGetValue(next, out var units)) joined = joined with { Varies = false, Units = units, Unseen = true };
                 if (joined == AtStart[next]) continue;
                 AtStart[next] = joined;
                 work.Push(next);

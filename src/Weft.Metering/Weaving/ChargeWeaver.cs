@@ -17,7 +17,7 @@ namespace Weft.Metering.Weaving;
 ///         br i1 %c, %loop, %out                 %more = add i64 %pending, 4
 /// </code>
 /// </summary>
-internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimits? limits, WorkMarks marks, Probes probes, Builder builder, LlvmType unit)
+internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimits? limits, WorkMarks marks, Probes probes, FlowEditor editor, Builder builder, LlvmType unit)
 {
     /// <summary>Base plus units; no base stands for 0.</summary>
     private readonly record struct Sum(Value Base, ulong Units);
@@ -40,6 +40,20 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
         }
         foreach (var (block, phi) in open) Fill(block, phi, p => flow.Unwinds(p, block) ? unit.Const(0) : EndValue(p));
         if (limits != null) foreach (var loop in limits.Counted) LookBefore(loop);
+        foreach (var (block, units) in plan.Settled) Settle(block, units);
+    }
+
+    private void Settle(int block, ulong units)
+    {
+        foreach (var before in flow.Graph.Predecessors[block])
+        {
+            if (!plan.AtStart[before].Reached || atEnd[before] is var sum && sum == new Sum(default, units)) continue;
+            var value = ValueAtEnd(before, sum with { Units = sum.Units - units });
+            var way = flow.Graph.Successors[before].Length == 1 ? flow.Graph.Blocks[before] : editor.Split(flow.Graph.Blocks[before], flow.Graph.Blocks[block]);
+            builder.Before(way.Terminator);
+            builder.SetArtificialLocation(flow.Function);
+            builder.Call(probes.Charge, value);
+        }
     }
 
     // Known only now: what is pending where the loop is entered.
@@ -123,11 +137,11 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
         }
         foreach (var step in flow.Steps[block])
         {
-            if (step.Units > 0) sum = sum with { Units = sum.Units + step.Units };
-            else if (plan.IsFlush(step, pending))
+            if (plan.IsFlush(step, pending))
             {
                 builder.Before(step.At);
-                Flush(step, pending, step.Look == Look.Charge ? builder.Add(ValueOf(sum), marks.ValueOf(step.At, builder)) : ValueOf(sum));
+                var units = ValueOf(sum with { Units = sum.Units - step.Left });
+                Flush(step, pending, step.Look == Look.Charge ? builder.Add(units, marks.ValueOf(step.At, builder)) : units);
                 sum = default;
             }
             else if (step.Point == LimitPoint.Loop)
@@ -140,6 +154,7 @@ internal sealed class ChargeWeaver(FunctionFlow flow, ChargePlan plan, LoopLimit
                 builder.Before(step.At);
                 step.At.SetOperand(0, ValueOf(Ahead(sum, step.At)));
             }
+            sum = sum with { Units = sum.Units + step.Units };
             pending = plan.Behind(step, pending);
         }
         return sum;

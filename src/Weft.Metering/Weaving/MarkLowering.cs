@@ -28,6 +28,7 @@ internal sealed class MarkLowering : IDisposable
     private readonly Observers observers;
     private readonly LimitPoints? points;
     private readonly Builder builder;
+    private readonly FlowEditor editor;
     private readonly BranchWeights weights;
     private readonly LlvmType unit;
     private readonly bool looksInLoops, unrolls;
@@ -42,6 +43,7 @@ internal sealed class MarkLowering : IDisposable
         probes = new(module, points != null);
         observers = new(isWoven, points != null);
         builder = new(module.Context);
+        editor = new(module.Context, builder);
         weights = new(module.Context);
         unit = module.Context.Int(64);
     }
@@ -70,7 +72,7 @@ internal sealed class MarkLowering : IDisposable
     {
         var flow = FlowOf(function);
         var isQuiet = flow.IsQuiet && observers.IsKnown(function);
-        if (Array.Exists(flow.Steps, s => s.Exists(x => marks.Is(x.At)))) Lower(function, flow);
+        if (Array.Exists(flow.Steps, block => block.Exists(s => s.Units > 0 || marks.Is(s.At)))) Lower(function, flow);
         // Only now: calls of itself have to be seen, a recursion that charges only on its way back would never find its limit.
         if (isQuiet) observers.SetQuiet(function);
     }
@@ -78,6 +80,7 @@ internal sealed class MarkLowering : IDisposable
     private void Lower(Function function, FunctionFlow flow)
     {
         if (unrolls && points != null && new PointChunker(module, builder, weights, points, marks).Run(flow)) flow = FlowOf(function);
+        if (Residue.IsPossible(flow, observers)) flow = Leave(function);
         var (plan, limits) = Plan(flow);
         if (plan.ChecksAtReturn && observers.IsKnown(function)) observers.SetChecking(function);
         if (limits != null && unrolls && Unroll(flow, limits))
@@ -85,8 +88,16 @@ internal sealed class MarkLowering : IDisposable
             flow = FlowOf(function);
             (plan, limits) = Plan(flow);
         }
-        new ChargeWeaver(flow, plan, looksInLoops ? limits : null, marks, probes, builder, unit).Run();
+        new ChargeWeaver(flow, plan, looksInLoops ? limits : null, marks, probes, editor, builder, unit).Run();
         foreach (var step in flow.Steps.SelectMany(s => s).Where(s => marks.Is(s.At))) Remove(step.At);
+    }
+
+    private FunctionFlow Leave(Function function)
+    {
+        observers.SetResidue(function, Residue.Unknown);
+        var flow = FlowOf(function);
+        observers.SetResidue(function, Residue.Choose(flow, PlanOf(flow)));
+        return FlowOf(function);
     }
 
     private FunctionFlow FlowOf(Function function) => new(function, weights, marks, observers, points);
@@ -94,9 +105,11 @@ internal sealed class MarkLowering : IDisposable
     // Where there are points, nothing else looks.
     private (ChargePlan Plan, LoopLimits? Limits) Plan(FunctionFlow flow)
     {
-        var plan = new ChargePlan(flow, observers, looksInLoops && points == null);
+        var plan = PlanOf(flow);
         return (plan, points == null ? new LoopLimits(flow, plan, module) : null);
     }
+
+    private ChargePlan PlanOf(FunctionFlow flow) => new(flow, observers, looksInLoops && points == null);
 
     /// <summary>Tiny loops that look each time round, or add to what is pending, do so once in several rounds.</summary>
     private bool Unroll(FunctionFlow flow, LoopLimits limits)
@@ -106,7 +119,7 @@ internal sealed class MarkLowering : IDisposable
         var tiny = limits.Uncounted.Select(l => (Loop: l, Copies: Unroller.Copies(l, flow.Graph, MostUnrolled, marks.Is))).Where(t => t.Copies > 1).ToList();
         if (tiny.Count == 0) return false;
         var membership = new LoopMembership(flow.Graph, limits.Forest);
-        var unroller = new Unroller(new BlockCopier(module.Context, builder), new FlowEditor(module.Context, builder), membership);
+        var unroller = new Unroller(new BlockCopier(module.Context, builder), editor, membership);
         foreach (var (loop, copies) in tiny) unroller.Unroll(loop, flow.Graph, copies, function);
         return true;
     }

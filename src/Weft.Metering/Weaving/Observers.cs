@@ -37,9 +37,19 @@ internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints = f
 
     private readonly Dictionary<nint, bool> callees = [];
     private readonly HashSet<nint> quiet = [], checking = [], lowered = [];
+    private readonly Dictionary<nint, ulong> residues = [];
 
     /// <summary>Says that a function is lowered: functions that are lowered before it do not call it, or look.</summary>
     public void SetLowered(Function function) => lowered.Add(function.Handle);
+
+    /// <summary>Says what a function leaves to its callers to charge, where it returns.</summary>
+    public void SetResidue(Function function, ulong units) => residues[function.Handle] = units;
+
+    /// <summary>What a function leaves to its callers.</summary>
+    public ulong ResidueOf(Value function) => residues.GetValueOrDefault(function.Handle);
+
+    /// <summary>Whether a call is lowered later: what is called may leave something to it.</summary>
+    public bool CanStillCharge(Instruction call) => !lowered.Contains(call.Block.Parent.Handle) && isWoven(call.Block.Parent);
 
     /// <summary>Says that nothing looks in a function.</summary>
     public void SetQuiet(Function function) => quiet.Add(function.Handle);
