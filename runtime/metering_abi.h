@@ -6,7 +6,7 @@
 // What woven code does, with `state` = __weft_metering_v2 and `record` = its function's entry in section weft_metering:
 //
 //     charge:     state.left -= n;
-//     check:      state.left -= n;  if (state.left < 0) __weft_metering_spent(0);
+//     check:      state.left -= n;  if (state.left < 0) __weft_metering_overdrawn();
 //     due:        if (state.left < pending) __weft_metering_spent(pending);
 //     attribute:  cells = state.cells ? state.cells : __weft_metering_cells(record);  cells[record.cell] += n;
 //
@@ -100,6 +100,9 @@ extern __thread struct weft_metering_calls __weft_metering_calls_v2 __attribute_
 /// `pending`. Keeps all registers but the one for linkage (LLVM's preserve_most), and errno. May not come back. Safe in a
 /// signal handler and before the constructor ran.
 void __weft_metering_spent(uint64_t pending);
+
+/// The same where nothing is pending.
+void __weft_metering_overdrawn(void);
 
 /// The same for code that can be unwound from here (--metering-limits exact), and as any call for what registers it keeps: an
 /// unwinder restores no others for a landing pad.

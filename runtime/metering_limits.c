@@ -22,6 +22,7 @@
 __attribute__((visibility("hidden"))) void weft_metering_look(uint64_t pending);
 
 WEFT_PRESERVING_ENTRY("__weft_metering_spent", WEFT_AS_THEY_ARE, "weft_metering_look");
+WEFT_PRESERVING_ENTRY("__weft_metering_overdrawn", WEFT_ZERO, "weft_metering_look");
 
 // ---- Numbers ----
 

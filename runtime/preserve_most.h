@@ -4,7 +4,7 @@
 // the one for linkage, and not the vector ones), goes on in C, and lets unwinders pass.
 //
 // WEFT_PRESERVING_ENTRY(name, arguments, body) defines `name`, weak and hidden, which calls the C function `body`. `arguments` is
-// WEFT_AS_THEY_ARE, or WEFT_RETURN_ADDRESS to give the body where the probe's call returns to as its only argument.
+// WEFT_AS_THEY_ARE, WEFT_ZERO to give the body 0, or WEFT_RETURN_ADDRESS to give the body where the probe's call returns to as its only argument.
 
 #ifndef WEFT_PRESERVE_MOST_H
 #define WEFT_PRESERVE_MOST_H
@@ -19,6 +19,7 @@
 
 #if defined(_WIN32) && defined(__x86_64__)
 // The C function itself keeps rsi, rdi and the vector registers from xmm6 on. Below what is kept lies its room for arguments.
+#define WEFT_ZERO "xor %ecx, %ecx\n"
 #define WEFT_PRESERVING_ENTRY(name, arguments, body)                                                                             \
     __asm__(".text\n.globl " name "\n.def " name "\n.scl 2\n.type 32\n.endef\n"                                              \
             ".balign 16\n" name ":\n.seh_proc " name "\n"                                                                       \
@@ -30,6 +31,7 @@
             "add $88, %rsp\nret\n.seh_endproc\n")
 #elif defined(__x86_64__)
 #define WEFT_RETURN_ADDRESS "mov 72(%rsp), %rdi\n"
+#define WEFT_ZERO "xor %edi, %edi\n"
 #define WEFT_PUSH(reg, at) "push %" reg "\n.cfi_adjust_cfa_offset 8\n.cfi_offset " reg ", " at "\n"
 #define WEFT_POP(reg) "pop %" reg "\n.cfi_adjust_cfa_offset -8\n.cfi_restore " reg "\n"
 #define WEFT_PRESERVING_ENTRY(name, arguments, body)                                                                             \
@@ -45,6 +47,7 @@
         "ret\n")
 #elif defined(__aarch64__)
 #define WEFT_RETURN_ADDRESS "mov x0, x30\n"
+#define WEFT_ZERO "mov x0, xzr\n"
 #define WEFT_PRESERVING_ENTRY(name, arguments, body)                                                                             \
     WEFT_ENTRY_FRAME(name,                                                                                                       \
         "stp x29, x30, [sp, #-80]!\n.cfi_def_cfa_offset 80\n.cfi_offset x29, -80\n.cfi_offset x30, -72\n"                        \

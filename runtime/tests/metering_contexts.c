@@ -183,7 +183,7 @@ static void many(int level, int which)
     own->units++;
     __weft_metering_cells(records[which])[records[which]->cell]++;
     if (--__weft_metering_v2.left < 0)
-        __weft_metering_spent(0);
+        __weft_metering_overdrawn();
     for (int i = 0; level > 1 && i < 4; i++) {
         NODE = own;
         many(level - 1, i);

@@ -27,7 +27,7 @@
         cells_[record_of_##function.cell] += (units);                                                                 \
         __weft_metering_v2.left -= (int64_t)(units);                                                                  \
         if (__weft_metering_v2.left < 0)                                                                              \
-            __weft_metering_spent(0);                                                                                 \
+            __weft_metering_overdrawn();                                                                              \
     } while (0)
 
 #endif

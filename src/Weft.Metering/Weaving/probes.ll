@@ -25,7 +25,7 @@ define weak_odr hidden void @weft.metering.check(i64 %units) alwaysinline noprof
   %spent = icmp slt i64 %after, 0
   br i1 %spent, label %look, label %go, !prof !0
 look:
-  call preserve_mostcc void @__weft_metering_spent(i64 0) cold
+  call preserve_mostcc void @__weft_metering_overdrawn() cold
   br label %go
 go:
   ret void
@@ -186,6 +186,7 @@ define weak_odr hidden void @weft.metering.count(ptr %own, i64 %units) alwaysinl
 }
 
 declare preserve_mostcc void @__weft_metering_spent(i64)
+declare preserve_mostcc void @__weft_metering_overdrawn()
 declare void @__weft_metering_spent_unwinding(i64)
 declare ptr @__weft_metering_find(ptr) cold nounwind
 declare ptr @__weft_metering_cells(ptr) cold nounwind
