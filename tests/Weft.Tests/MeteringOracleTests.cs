@@ -39,6 +39,44 @@ public sealed class MeteringOracleTests : IDisposable
         foreach (var source in Directory.EnumerateFiles(Fixtures, "*.cc")) SameCount(Path.GetFileName(source), "-O0", "-O1", "-O2", "-O3", "-Os", "-Oz");
     }
 
+    [Needs("cargo"), Trait("Category", "Slow")]
+    public void A_kernel_in_Rust_counts_to_the_unit_at_every_level_what_the_reference_counts()
+    {
+        CopyRustKernels();
+        var expected = CountRust("3", "--metering-mode", "reference");
+        Assert.Equal(8, expected.Count);
+        Assert.All(expected, kernel => Assert.True(kernel.Value > 1_000_000, $"{kernel.Key}: only {kernel.Value} units"));
+        foreach (var level in (string[])["0", "1", "2", "3", "\"s\"", "\"z\""]) Assert.Equal((level, Said(expected)), (level, Said(CountRust(level))));
+        Assert.Equal(Said(expected), Said(CountRust("3", "--metering-limits", "exact")));
+    }
+
+    // With a harness that makes one pass and looks at no clock: it is woven, too.
+    private void CopyRustKernels()
+    {
+        var (source, marker) = (Path.Combine(Kernels, "rust"), "// ---- For kernels");
+        foreach (var file in (string[])["Cargo.toml", "Cargo.lock"]) File.Copy(Path.Combine(source, file), harness.Path(file));
+        Directory.CreateDirectory(harness.Path("src/bin"));
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(source, "src/bin"))) File.Copy(file, harness.Path($"src/bin/{Path.GetFileName(file)}"));
+        var ownHarness = File.ReadAllText(Path.Combine(source, "src/harness.rs"));
+        harness.Write("src/harness.rs", $$"""
+            pub fn run(_: &str, _: u32, kernel: extern "C" fn() -> u64) { println!("{:016x}", kernel()); }
+            pub fn thread_begin() {}
+            pub fn thread_end() {}
+            {{ownHarness[ownHarness.IndexOf(marker, StringComparison.Ordinal)..]}}
+            """);
+    }
+
+    private SortedDictionary<string, ulong> CountRust(string level, params string[] options)
+    {
+        var target = $"target-{Guid.NewGuid():N}";
+        var outcome = harness.RunWeft(["cargo", "build", "-q", "--release", "--offline", "--with", "metering", "--target-dir", target, "--config", $"profile.release.opt-level={level}", .. options]);
+        Assert.True(outcome.ExitCode == 0, outcome.ToString());
+        var release = Directory.GetDirectories(harness.Path(target), "release", SearchOption.AllDirectories).Single(d => File.Exists(Path.Combine(d, "fft")));
+        return new(Directory.EnumerateFiles(harness.Path("src/bin")).Select(f => Path.GetFileNameWithoutExtension(f)).ToDictionary(k => k, k => UnitsOf(Path.Combine(release, k))), StringComparer.Ordinal);
+    }
+
+    private static string Said(SortedDictionary<string, ulong> counts) => string.Join(' ', counts.Select(c => $"{c.Key} {c.Value}"));
+
     private void SameCount(string source, params string[] levels)
     {
         harness.Environment["WEFT_CC"] = "clang++-22";
@@ -52,8 +90,13 @@ public sealed class MeteringOracleTests : IDisposable
     private ulong CountOf(string[] arguments)
     {
         harness.Must(Harness.Weft, ["cc", "--with=metering", .. arguments, "-o", "kernel"]);
+        return UnitsOf(harness.Path("kernel"));
+    }
+
+    private ulong UnitsOf(string program)
+    {
         harness.Environment["WEFT_METERING_REPORT"] = harness.Path("report");
-        harness.Must(harness.Path("kernel"));
+        harness.Must(program);
         return JsonDocument.Parse(File.ReadAllText(harness.Path("report"))).RootElement.GetProperty("total").GetUInt64();
     }
 }

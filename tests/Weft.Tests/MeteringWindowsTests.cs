@@ -114,29 +114,43 @@ public sealed class MeteringWindowsTests : IDisposable
     }
 
     [Needs("clang-22", Wine.Program, Wine.Mingw)]
-    public void A_program_stops_at_the_same_point_as_on_Linux()
+    public void A_program_stops_at_the_same_point_as_on_Linux() => CompareStops(5, "-O0", "-O2", "-O3");
+
+    [Needs("clang-22", Wine.Program, Wine.Mingw), Trait("Category", "Slow")]
+    public void A_program_stops_at_the_same_point_as_on_Linux_at_1000_limits() => CompareStops(1000, "-O2");
+
+    private void CompareStops(int count, params string[] levels)
     {
         var source = File.ReadAllText(Path.Combine(Fixtures, "limits.c")).Replace("unsigned long", "unsigned long long").Replace("qsort(values, 500, sizeof *values, compare)", "sort(values, compare(values, values + 1) > 0 ? 500 : 400)");
         harness.Write("p.c", source.Replace("%zu", "%u").Replace("strlen(text));", "(unsigned)strlen(text));"));
         Build("linux", "cc", ["p.c"], "-O2");
         var total = RunLinux("linux").Units;
-        foreach (var level in (string[])["-O0", "-O2", "-O3"])
+        foreach (var level in levels)
         {
             BuildWindows(level, "cc", ["p.c"], level);
             Assert.Equal((level, total), (level, RunWindows(level).Units));
         }
         var random = new Random(20261122);
-        foreach (var limit in (ulong[])[0, 1, total - 1, total, .. Enumerable.Range(0, 5).Select(_ => (ulong)random.NextInt64((long)total))])
+        foreach (var limit in (ulong[])[0, 1, total - 1, total, .. Enumerable.Range(0, count).Select(_ => (ulong)random.NextInt64((long)total))])
         {
             var expected = RunLinux("linux", limit);
-            foreach (var level in (string[])["-O0", "-O2", "-O3"]) Assert.Equal((limit, level, expected), (limit, level, RunWindows(level, limit)));
+            foreach (var level in levels) Assert.Equal((limit, level, expected), (limit, level, RunWindows(level, limit)));
         }
     }
 
     [Needs("clang-22", Wine.Program, Wine.Mingw)]
-    public void Memory_at_a_limit_is_the_same_as_on_Linux()
+    public void Memory_at_a_limit_is_the_same_as_on_Linux() => CompareMemory("1", "777", "50000", "123456", "399999");
+
+    [Needs("clang-22", Wine.Program, Wine.Mingw), Trait("Category", "Slow")]
+    public void Memory_at_1000_limits_is_the_same_as_on_Linux()
     {
-        string[] limits = ["1", "777", "50000", "123456", "399999"], options = ["--metering-limits=exact", Path.Combine(Fixtures, "exact.c")];
+        var random = new Random(20261125);
+        CompareMemory([.. Enumerable.Range(0, 1000).Select(_ => random.Next(400_000).ToString(CultureInfo.InvariantCulture))]);
+    }
+
+    private void CompareMemory(params string[] limits)
+    {
+        string[] options = ["--metering-limits=exact", Path.Combine(Fixtures, "exact.c")];
         Build("linux", "cc", options, "-O2");
         var expected = harness.Must(harness.Path("linux"), limits).Output;
         foreach (var level in Levels)
