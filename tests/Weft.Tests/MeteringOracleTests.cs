@@ -30,6 +30,27 @@ public sealed class MeteringOracleTests : IDisposable
         Assert.Equal(expected, Count("-O2", "--metering-limits=off"));
     }
 
+    [TheoryNeeds("clang-22")]
+    [InlineData("on")]
+    [InlineData("off")]
+    [InlineData("exact")]
+    public void What_functions_leave_to_their_callers_is_charged_to_the_unit_and_once(string limits)
+    {
+        string[] arguments = [$"--metering-limits={limits}", Path.Combine(Harness.Root, "tests/fixtures/metering/residue.c")];
+        var expected = CountOf(["-O2", "--metering-mode=reference", .. arguments]);
+        foreach (var level in (string[])["-O0", "-O1", "-O2", "-O3", "-Os", "-Oz"]) Assert.Equal((level, expected), (level, CountOf([level, .. arguments])));
+    }
+
+    [Needs("clang-22", "llvm-objdump-22")]
+    public void A_leaf_that_always_costs_the_same_does_not_touch_the_meter()
+    {
+        harness.Must(Harness.Weft, ["cc", "--with=metering", "-O2", "-c", Path.Combine(Harness.Root, "tests/fixtures/metering/residue.c"), "-o", "residue.o"]);
+        string CodeOf(string function) => harness.Must("llvm-objdump-22", ["-d", $"--disassemble-symbols={function}", harness.Path("residue.o")]).Output;
+        Assert.Contains("retq", CodeOf("leaf"), StringComparison.Ordinal);
+        Assert.DoesNotContain("%fs:", CodeOf("leaf"), StringComparison.Ordinal);
+        Assert.Contains("%fs:", CodeOf("main"), StringComparison.Ordinal);
+    }
+
     [Needs("clang++-22")]
     public void A_shared_library_does_not_call_the_inline_functions_that_only_a_debug_build_has() => SameCount("containers.cc", "-O0", "-O2", "-Os");
 

@@ -142,11 +142,11 @@ internal sealed class ChargePlan
     /// <summary>What is known of the units of a block.</summary>
     public ulong UnitsOf(int block) => flow.Steps[block].Aggregate(0ul, (sum, s) => sum + s.Units);
 
-    // Where one way brings exactly what is left to the callers.
+    // Where one way brings exactly what is left to the callers, be it nothing.
     private bool SettleReturns()
     {
         for (var block = 0; block < AtStart.Length; block++)
-            if (AtStart[block] is { Reached: true, Varies: true } && flow.Steps[block] is [.., { Left: > 0 and var left }] && CanSettle(block) && left - UnitsOf(block) is var units
+            if (AtStart[block] is { Reached: true, Varies: true } && flow.Steps[block] is [.., { At.Opcode: Opcode.Ret, Look: Look.Woven, Left: var left }] && CanSettle(block) && left - UnitsOf(block) is var units
                 && Array.Exists(flow.Graph.Predecessors[block], p => AtStart[p].Reached && AtEnd(p) is { Varies: false } end && end.Units == units))
                 settled[block] = units;
         return settled.Count > 0;
