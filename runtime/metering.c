@@ -299,5 +299,5 @@ EXPORT int weft_metering_write_report(const char *path)
 
 EXPORT int weft_metering_active(void)
 {
-    return process->woven;
+    return __atomic_load_n(&process->woven, __ATOMIC_RELAXED);
 }

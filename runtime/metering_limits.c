@@ -104,7 +104,8 @@ static uint32_t try_to_grant(uint64_t pending, uint64_t *end)
             which = BUDGETS;
         }
     }
-    if (need > *end)
+    int wrapped = state.left < 0 && total < state.earlier + state.granted;
+    if (need > *end || (wrapped && *end != UNLIMITED))
         return which + 1;
     if (state.flags & ENDING)
         weft_metering_fold();
@@ -249,7 +250,7 @@ static int is_free(uint64_t pending, const void *frame)
 static void look(uint64_t pending, uint64_t can_unwind)
 {
     int saved = errno;
-    process->woven = 1;
+    __atomic_store_n(&process->woven, 1, __ATOMIC_RELAXED);
     weft_metering_thread_start();
     while (!is_free(pending, __builtin_frame_address(0))) {
         weft_signals mask;

@@ -122,7 +122,7 @@ EXPORT uint64_t *__weft_metering_cells(struct weft_metering_record *record)
     int saved = errno;
     weft_signals mask;
     (void)record;
-    process->woven = 1;
+    __atomic_store_n(&process->woven, 1, __ATOMIC_RELAXED);
     weft_metering_thread_start();
     if (weft_lock_signal_safe(&process->registry, &mask) == 0) {
         if (!state.cells)

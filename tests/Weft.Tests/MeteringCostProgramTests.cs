@@ -95,13 +95,15 @@ public sealed class MeteringCostProgramTests : IDisposable
     {
         harness.Write("p.c", """
             #include <stdlib.h>
-            int main(int argc, char **argv) { volatile size_t huge = -1; for (int i = 0; i < 1000; i++) free(malloc(huge)); return argc == 0 || argv == 0; }
+            int main(int argc, char **argv) { volatile size_t huge = -1; for (int i = 0; i < (argc > 1 ? 70000 : 1000); i++) free(malloc(huge)); return argc == 0 || argv == 0; }
             """);
         harness.Write("dear.json", """{ "format": "weft-costs", "version": 1, "functions": { "malloc": { "cost": 0, "argument": 0, "units": 1000000 } } }""");
         Build("p", "dear.json", "-O2", "p.c");
         var once = (1ul << 48) / 1_000_000 * 1_000_000;
         Assert.InRange(Total("p"), 1000 * once, 1000 * once + 20_000);
         Assert.Equal($"124 {once * 500} ", Stop("p", once * 500));
+        // One charge leads from below this limit to a small number.
+        Assert.Equal($"124 {ulong.MaxValue - 1} ", Stop("p", ulong.MaxValue - 1, "more"));
     }
 
     [TheoryNeeds("clang-22")]
