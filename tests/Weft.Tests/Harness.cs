@@ -29,6 +29,9 @@ public sealed partial class Harness : IDisposable
     /// <summary>For a single call; set before running.</summary>
     public Dictionary<string, string?> Environment { get; } = [];
 
+    /// <summary>How long a program may run.</summary>
+    public TimeSpan Patience { get; set; } = TimeSpan.FromMinutes(2);
+
     public string Folder => folder.FullName;
 
     public string Path(string name) => System.IO.Path.Combine(folder.FullName, name);
@@ -73,10 +76,10 @@ public sealed partial class Harness : IDisposable
             catch (IOException) { /* the program ended without reading everything */ }
         }
         process.StandardInput.Close();
-        if (!process.WaitForExit(TimeSpan.FromMinutes(2)))
+        if (!process.WaitForExit(Patience))
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"still running after two minutes: {program} {string.Join(' ', arguments)}");
+            throw new TimeoutException($"still running after {Patience.TotalMinutes} minutes: {program} {string.Join(' ', arguments)}");
         }
         return new Outcome(process.ExitCode, output.Result, errors.Result);
     }

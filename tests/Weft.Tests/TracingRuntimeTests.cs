@@ -81,6 +81,7 @@ public sealed class TracingRuntimeTests : TracedPrograms
     public void A_signal_may_arrive_at_every_instruction_around_the_end_of_a_block()
     {
         var program = Steps();
+        Harness.Patience = TimeSpan.FromMinutes(20); // millions of steps, each a matter of the kernel's
         foreach (var clock in (string[])["exact", "none", "coarse"])
         {
             Harness.Environment["WEFT_TRACING_CLOCK"] = clock;
