@@ -20,7 +20,7 @@ namespace Weft.Metering.Weaving;
 internal static class Residue
 {
     /// <summary>Stands for what a function leaves while that is not known yet: it calls itself.</summary>
-    public const ulong Unknown = 1ul << 62;
+    public const ulong Unknown = 1ul << 40;
 
     // So much may be pending longer than it would be.
     private const ulong Most = 1 << 16;
@@ -47,10 +47,10 @@ internal static class Residue
 
     private static IEnumerable<(ulong Units, double Share)> Ways(int block, FunctionFlow flow, ChargePlan plan, BlockFrequencies frequencies)
     {
-        if (plan.BeforeReturn(block) is { Varies: false } pending) return [(pending.Units, frequencies.Of(block))];
-        if (!plan.CanSettle(block)) return [];
-        var units = plan.UnitsOf(block);
-        return flow.Graph.Predecessors[block].Where(p => plan.AtStart[p].Reached).Select(p => (plan.AtEnd(p), p)).Where(e => !e.Item1.Varies)
-            .Select(e => (e.Item1.Units + units, frequencies.Of(e.p) / flow.Graph.Successors[e.p].Length));
+        if (plan.BeforeReturn(block) is { Varies: false } pending) yield return (pending.Units, frequencies.Of(block));
+        else if (plan.CanSettle(block))
+            foreach (var before in flow.Graph.Predecessors[block])
+                if (plan.AtStart[before].Reached && plan.AtEnd(before) is { Varies: false } end)
+                    yield return (end.Units + plan.UnitsOf(block), frequencies.Of(before) / flow.Graph.Successors[before].Length);
     }
 }
