@@ -3,6 +3,7 @@ using Weft.Cli.Ci;
 using Weft.Cli.Commands;
 using Weft.Cli.Testing;
 using Weft.Coverage;
+using Weft.Hotpatch;
 using Weft.Interrupts;
 using Weft.Metering;
 using Weft.Toolchain;
@@ -20,7 +21,7 @@ namespace Weft.Cli;
 internal static class Roles
 {
     /// <summary>Every instrument, in the order they are woven: metering brings its count up to date at the points that interrupts mark.</summary>
-    public static InstrumentSet Instruments { get; } = new([new InterruptsInstrument(), new MeteringInstrument(), new TracingInstrument(), new CoverageInstrument()]);
+    public static InstrumentSet Instruments { get; } = new([new InterruptsInstrument(), new MeteringInstrument(), new TracingInstrument(), new CoverageInstrument(), new HotpatchInstrument()]);
 
     /// <summary>Names the program answers to beside its own; the build and <c>weft install</c> link them.</summary>
     public static IReadOnlyList<string> PublicNames { get; } = ["cargo-weft", "weft-cc", "weft-c++", .. CiCommands.Names];

@@ -4,15 +4,16 @@ using System.Text;
 namespace Weft.Core;
 
 /// <summary>
-/// The little of ELF that archives and embedded bitcode need: sections and defined global symbols, for 32 and 64 bits,
-/// little endian. Layouts from the System V ABI, chapter "Object Files".
+/// ELF as far as Weft reads it: sections, symbols and relocations, for 32 and 64 bits, little endian. Layouts from the System V
+/// ABI, chapter "Object Files".
 /// </summary>
 public sealed class ElfFile
 {
     private readonly byte[] data;
     private readonly string name;
     private readonly bool wide;
-    private readonly List<Section> sections = [];
+    private readonly List<ElfSection> sections = [];
+    private IReadOnlyList<ElfSymbol>? symbols;
 
     private ElfFile(byte[] data, string name)
     {
@@ -20,11 +21,6 @@ public sealed class ElfFile
         this.name = name;
         wide = data[4] == 2;
         Guarded(() => { ReadSections(); return 0; });
-    }
-
-    private sealed record Section(uint NameAt, uint Type, ulong Flags, ulong Address, long Offset, long Size, uint Link)
-    {
-        public string Name { get; set; } = "";
     }
 
     /// <summary>Null when the data is not an ELF file this class reads.</summary>
@@ -44,6 +40,30 @@ public sealed class ElfFile
         return [];
     }
 
+    /// <summary>By index; the first is empty.</summary>
+    public IReadOnlyList<ElfSection> Sections => sections;
+
+    public bool Is64 => wide;
+
+    /// <summary>The ABI's number of the processor: 62 is x86_64, 183 is aarch64.</summary>
+    public int Machine => U16(18);
+
+    /// <summary>Whether it is on its way to a linker.</summary>
+    public bool IsRelocatable => U16(16) == 1;
+
+    /// <summary>Content of a section; empty for one that only takes room in memory.</summary>
+    public ReadOnlyMemory<byte> Content(ElfSection section) =>
+        section.Type == ElfSection.NoBits ? default : Guarded(() => data.AsMemory(checked((int)section.Offset), checked((int)section.Size)));
+
+    /// <summary>Where in the file the header of a section is.</summary>
+    public long HeaderOffset(int section) => (wide ? (long)U64(40) : U32(32)) + (long)section * U16(wide ? 58 : 46);
+
+    /// <summary>The full symbol table by index, or the dynamic one of a stripped file; the first is empty.</summary>
+    public IReadOnlyList<ElfSymbol> Symbols => symbols ??= Guarded(() => ReadSymbols(ElfSection.SymbolTable) is { Count: > 0 } full ? full : ReadSymbols(ElfSection.DynamicSymbolTable));
+
+    /// <summary>What a linker is to change in a section of an object; only for 64 bits.</summary>
+    public IReadOnlyList<ElfRelocation> Relocations(int section) => Guarded(() => ReadRelocations(section));
+
     public IEnumerable<string> SectionNames => sections.Select(s => s.Name);
 
     /// <summary>Whether anything in it will be among a program's code.</summary>
@@ -62,13 +82,45 @@ public sealed class ElfFile
     public IReadOnlyList<string> UndefinedGlobals() => Guarded(() => ReadGlobals(defined: false));
 
     /// <summary>Functions by address, from the full symbol table or, in a stripped file, from the dynamic one.</summary>
-    public IReadOnlyList<ElfFunction> Functions() => Guarded(() => ReadFunctions(2) is { Count: > 0 } full ? full : ReadFunctions(11));
+    public IReadOnlyList<ElfFunction> Functions() => Guarded(() => ReadFunctions(ElfSection.SymbolTable) is { Count: > 0 } full ? full : ReadFunctions(ElfSection.DynamicSymbolTable));
 
     /// <summary>The linker's name for this build in hexadecimal, or empty.</summary>
     public string BuildId()
     {
         var note = SectionContent(".note.gnu.build-id");
         return note.Length > 16 ? Convert.ToHexStringLower(note[16..]) : "";
+    }
+
+    private List<ElfSymbol> ReadSymbols(uint tableType)
+    {
+        var table = sections.FindIndex(s => s.Type == tableType);
+        if (table < 0) return [];
+        var section = sections[table];
+        var extended = sections.Find(s => s.Type == ElfSection.ExtendedIndices && s.Link == table);
+        var list = new List<ElfSymbol>();
+        var entry = wide ? 24 : 16;
+        for (var i = 0; i < section.Size / entry; i++)
+        {
+            var at = checked((int)(section.Offset + (long)i * entry));
+            int index = U16(at + (wide ? 6 : 14));
+            if (index == 0xFFFF && extended != null) index = checked((int)U32(checked((int)extended.Offset + i * 4)));
+            var (value, size) = wide ? (U64(at + 8), U64(at + 16)) : (U32(at + 4), U32(at + 8));
+            list.Add(new ElfSymbol(Text(sections[checked((int)section.Link)], U32(at)), value, size, data[at + (wide ? 4 : 12)], data[at + (wide ? 5 : 13)], index));
+        }
+        return list;
+    }
+
+    private List<ElfRelocation> ReadRelocations(int section)
+    {
+        var list = new List<ElfRelocation>();
+        foreach (var table in sections.Where(s => s.Type == ElfSection.RelocationsWithAddends && s.Info == section))
+            for (long i = 0; i < table.Size / 24; i++)
+            {
+                var at = checked((int)(table.Offset + i * 24));
+                list.Add(new ElfRelocation(checked((int)U64(at)), U32(at + 8), checked((int)U32(at + 12)), (long)U64(at + 16)));
+            }
+        list.Sort((a, b) => a.Offset.CompareTo(b.Offset));
+        return list;
     }
 
     private List<ElfFunction> ReadFunctions(uint tableType)
@@ -89,9 +141,8 @@ public sealed class ElfFile
 
     private List<string> ReadGlobals(bool defined)
     {
-        const uint symbolTable = 2, dynamicSymbolTable = 11;
         var names = new List<string>();
-        foreach (var section in sections.Where(s => s.Type is symbolTable or dynamicSymbolTable))
+        foreach (var section in sections.Where(s => s.Type is ElfSection.SymbolTable or ElfSection.DynamicSymbolTable))
         {
             var entry = wide ? 24 : 16;
             for (long i = 1; i < section.Size / entry; i++)
@@ -117,8 +168,8 @@ public sealed class ElfFile
         {
             var at = table + i * entry;
             sections.Add(wide
-                ? new Section(U32(at), U32(at + 4), U64(at + 8), U64(at + 16), (long)U64(at + 24), (long)U64(at + 32), U32(at + 40))
-                : new Section(U32(at), U32(at + 4), U32(at + 8), U32(at + 12), U32(at + 16), U32(at + 20), U32(at + 24)));
+                ? new ElfSection(U32(at), U32(at + 4), U64(at + 8), U64(at + 16), (long)U64(at + 24), (long)U64(at + 32), U32(at + 40), U32(at + 44), U64(at + 48), U64(at + 56))
+                : new ElfSection(U32(at), U32(at + 4), U32(at + 8), U32(at + 12), U32(at + 16), U32(at + 20), U32(at + 24), U32(at + 28), U32(at + 32), U32(at + 36)));
         }
         foreach (var section in sections) section.Name = Text(sections[names], section.NameAt);
     }
@@ -135,13 +186,13 @@ public sealed class ElfFile
         }
     }
 
-    private string Text(Section table, uint offset)
+    private string Text(ElfSection table, uint offset)
     {
         var rest = Slice(table)[(int)offset..];
         return Encoding.Latin1.GetString(rest[..rest.IndexOf((byte)0)]);
     }
 
-    private ReadOnlySpan<byte> Slice(Section section) => data.AsSpan(checked((int)section.Offset), checked((int)section.Size));
+    private ReadOnlySpan<byte> Slice(ElfSection section) => data.AsSpan(checked((int)section.Offset), checked((int)section.Size));
 
     private ushort U16(int at) => BinaryPrimitives.ReadUInt16LittleEndian(data.AsSpan(at));
 
@@ -154,3 +205,70 @@ public sealed class ElfFile
 /// <param name="Size">In bytes; 0 where the assembler did not say.</param>
 /// <param name="Name">The symbol, mangled.</param>
 public sealed record ElfFunction(ulong Address, ulong Size, string Name);
+
+/// <param name="NameAt">Where in the table of names.</param>
+/// <param name="Type">What it holds, by the ABI's numbers.</param>
+/// <param name="Flags">Its attributes in memory, by the ABI's bits.</param>
+/// <param name="Address">In memory, before the loader moves it.</param>
+/// <param name="Offset">In the file.</param>
+/// <param name="Size">In bytes.</param>
+/// <param name="Link">Another section, by type.</param>
+/// <param name="Info">The same; of relocations, the section that they are for.</param>
+/// <param name="Alignment">In bytes; 0 is 1.</param>
+/// <param name="EntrySize">Of a table, or of what the linker may merge.</param>
+public sealed record ElfSection(uint NameAt, uint Type, ulong Flags, ulong Address, long Offset, long Size, uint Link, uint Info, ulong Alignment, ulong EntrySize)
+{
+    public const uint Bits = 1, SymbolTable = 2, RelocationsWithAddends = 4, NoBits = 8, DynamicSymbolTable = 11, ExtendedIndices = 18;
+
+    public string Name { get; internal set; } = "";
+
+    /// <summary>Takes room in memory.</summary>
+    public bool IsLoaded => (Flags & 2) != 0;
+
+    public bool IsWritable => (Flags & 1) != 0;
+
+    public bool IsCode => (Flags & 4) != 0;
+
+    /// <summary>Its entries may be shared with equal ones of other objects.</summary>
+    public bool IsMergeable => (Flags & 0x10) != 0;
+
+    /// <summary>Of those: each entry is text that ends with a zero.</summary>
+    public bool IsText => (Flags & 0x20) != 0;
+
+    /// <summary>Each thread has its own.</summary>
+    public bool IsThreadLocal => (Flags & 0x400) != 0;
+}
+
+/// <param name="Name">Mangled; empty for one that stands for a section.</param>
+/// <param name="Value">An address, or in an object the offset in the section.</param>
+/// <param name="Size">In bytes.</param>
+/// <param name="Info">Type and binding.</param>
+/// <param name="Other">Visibility.</param>
+/// <param name="Section">Index; 0: undefined, 0xFFF1: an absolute value, 0xFFF2: common.</param>
+public sealed record ElfSymbol(string Name, ulong Value, ulong Size, byte Info, byte Other, int Section)
+{
+    public const int Absolute = 0xFFF1, Common = 0xFFF2;
+
+    public int Type => Info & 15;
+
+    public bool IsFunction => Type is 2 or 10;
+
+    public bool IsSection => Type == 3;
+
+    public bool IsFile => Type == 4;
+
+    public bool IsThreadLocal => Type == 6;
+
+    public bool IsLocal => Info >> 4 == 0;
+
+    public bool IsWeak => Info >> 4 == 2;
+
+    /// <summary>Defined in the file, at a place.</summary>
+    public bool IsPlaced => Section is > 0 and < 0xFF00 or > 0xFFFF;
+}
+
+/// <param name="Offset">In the section.</param>
+/// <param name="Type">By the numbers of the processor's ABI.</param>
+/// <param name="Symbol">Index.</param>
+/// <param name="Addend">To be added to the symbol's address.</param>
+public readonly record struct ElfRelocation(int Offset, uint Type, int Symbol, long Addend);

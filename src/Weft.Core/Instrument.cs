@@ -52,7 +52,10 @@ public interface IInstrument
     /// <summary>What clang's front end has to be told so that it writes what the instrument reads into the IR.</summary>
     IReadOnlyList<string> ClangFlags(InstrumentSettings settings) => [];
 
-    /// <summary>The same for rustc; unstable options (<c>-Z</c>) are unlocked for this crate alone.</summary>
+    /// <summary>What clang's code generator has to be told. The lowering of Rust's bitcode gives functions and variables sections anyway.</summary>
+    IReadOnlyList<string> ClangCodeFlags => [];
+
+    /// <summary>What rustc's front end has to be told, as <see cref="ClangFlags"/>; unstable options (<c>-Z</c>) are unlocked for this crate alone.</summary>
     /// <param name="settings">What the build asked of the instrument.</param>
     /// <param name="crate">The crate's name, with underscores.</param>
     /// <param name="isMember">Whether the crate belongs to the user's workspace.</param>

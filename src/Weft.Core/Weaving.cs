@@ -57,6 +57,9 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     /// <summary>What clang's front end is told for all instruments.</summary>
     public IEnumerable<string> ClangFlags => Instruments.SelectMany(i => i.ClangFlags(SettingsOf(i)));
 
+    /// <summary>What clang's code generator is told for all instruments.</summary>
+    public IEnumerable<string> ClangCodeFlags => Instruments.SelectMany(i => i.ClangCodeFlags);
+
     /// <summary>What rustc is told for all instruments.</summary>
     public IEnumerable<string> RustcFlags(string crate, bool isMember) => Instruments.SelectMany(i => i.RustcFlags(SettingsOf(i), crate, isMember));
 

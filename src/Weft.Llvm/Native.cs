@@ -54,6 +54,10 @@ internal static unsafe partial class Native
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial nint LLVMAddGlobal(nint module, nint type, string name);
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial nint LLVMAddFunction(nint module, string name, nint type);
 
+    [LibraryImport(Library)] internal static partial int LLVMHasPrefixData(nint function);
+    [LibraryImport(Library)] internal static partial void LLVMSetPrefixData(nint function, nint data);
+    [LibraryImport(Library)] internal static partial int LLVMHasPrologueData(nint function);
+    [LibraryImport(Library)] internal static partial void LLVMSetPrologueData(nint function, nint data);
     [LibraryImport(Library)] internal static partial nint LLVMGetFirstGlobalIFunc(nint module);
     [LibraryImport(Library)] internal static partial nint LLVMGetNextGlobalIFunc(nint ifunc);
     [LibraryImport(Library)] internal static partial nint LLVMGetGlobalIFuncResolver(nint ifunc);

@@ -340,6 +340,15 @@ public readonly unsafe record struct Function(nint Handle)
 
     public LlvmType FunctionType => new(Native.LLVMGlobalGetValueType(Handle));
 
+    /// <summary>Whether something lies right before the function's first instruction, or stands in its place.</summary>
+    public bool HasPrefixOrPrologue => Native.LLVMHasPrefixData(Handle) != 0 || Native.LLVMHasPrologueData(Handle) != 0;
+
+    /// <summary>Puts a constant before the function's symbol; the function's alignment is then that of the constant.</summary>
+    public void SetPrefix(Value constant) => Native.LLVMSetPrefixData(Handle, constant.Handle);
+
+    /// <summary>Puts a constant behind the function's symbol, which is executed.</summary>
+    public void SetPrologue(Value constant) => Native.LLVMSetPrologueData(Handle, constant.Handle);
+
     public Linkage Linkage
     {
         get => (Linkage)Native.LLVMGetLinkage(Handle);

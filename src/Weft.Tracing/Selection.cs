@@ -1,5 +1,6 @@
 using System.Globalization;
 using Weft.Core;
+using Weft.Core.Flow;
 using Weft.Llvm;
 
 namespace Weft.Tracing;
@@ -31,7 +32,7 @@ internal sealed class Selection(int threshold, bool loops, IReadOnlyList<Glob> o
         if (never.Any(g => g.Matches(name) || g.Matches(symbol))) return false;
         if (list.Decide(symbol, name, source) is { } decided) return decided;
         if (only.Count > 0) return only.Any(g => g.Matches(name) || g.Matches(symbol));
-        return IsLarge(function) || (loops && HasLoop(function));
+        return IsLarge(function) || (loops && LoopSearch.HasLoop(function));
     }
 
     private bool IsLarge(Function function)
@@ -49,30 +50,6 @@ internal sealed class Selection(int threshold, bool loops, IReadOnlyList<Glob> o
     private static bool IsAnnotation(string intrinsic) =>
         intrinsic.StartsWith("llvm.dbg.", StringComparison.Ordinal) || intrinsic.StartsWith("llvm.lifetime.", StringComparison.Ordinal)
         || intrinsic.StartsWith("llvm.invariant.", StringComparison.Ordinal) || intrinsic is "llvm.assume" or "llvm.experimental.noalias.scope.decl" or "llvm.pseudoprobe";
-
-    /// <summary>Depth-first: an edge to a block that is still being visited closes a loop.</summary>
-    private static bool HasLoop(Function function)
-    {
-        var finished = new Dictionary<nint, bool>();
-        var path = new Stack<(BasicBlock Block, int Next)>();
-        path.Push((function.Entry, 0));
-        finished[function.Entry.Handle] = false;
-        while (path.TryPop(out var step))
-        {
-            var terminator = step.Block.Terminator;
-            if (step.Next >= terminator.SuccessorCount)
-            {
-                finished[step.Block.Handle] = true;
-                continue;
-            }
-            path.Push((step.Block, step.Next + 1));
-            var successor = terminator.Successor(step.Next);
-            if (!finished.TryGetValue(successor.Handle, out var done)) path.Push((successor, 0));
-            else if (!done) return true;
-            finished.TryAdd(successor.Handle, false);
-        }
-        return false;
-    }
 
     private static int Threshold(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)

@@ -50,10 +50,14 @@ internal sealed class Cc1Command
     }
 
     /// <summary>Null when the job is none, or of a shape that Weft does not know.</summary>
-    public static Cc1Command? TryRead(DriverJob job)
+    /// <param name="job">The job.</param>
+    /// <param name="weaving">What has a say in how code is generated.</param>
+    public static Cc1Command? TryRead(DriverJob job, Weaving weaving)
     {
         if (!job.IsCc1 || job.Arguments.Count < 4 || job.Arguments[^3] != "-x") return null;
-        return new(job.Arguments, job.Arguments.LastOrDefault(a => CodeActions.Contains(a) || TreeActions.Contains(a) || OtherActions.Contains(a)));
+        List<string> all = [.. job.Arguments];
+        AddBeforeInput(all, [.. weaving.ClangCodeFlags]);
+        return new(all, job.Arguments.LastOrDefault(a => CodeActions.Contains(a) || TreeActions.Contains(a) || OtherActions.Contains(a)));
     }
 
     public string? Action { get; }

@@ -12,7 +12,7 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
 
     /// <summary>False when nothing in the plan is Weft's to change.</summary>
     public static bool Concerns(DriverPlan plan, Weaving weaving) =>
-        plan.Jobs.Any(j => Cc1Command.TryRead(j) is { } c && (c.IsWoven || c.MakesTree) || !weaving.IsEmpty && IsWovenLink(j, weaving));
+        plan.Jobs.Any(j => Cc1Command.TryRead(j, weaving) is { } c && (c.IsWoven || c.MakesTree) || !weaving.IsEmpty && IsWovenLink(j, weaving));
 
     /// <summary>
     /// The exit code of the first job that failed. Like the driver: inputs are compiled although one before them failed,
@@ -30,7 +30,7 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
 
     private int RunJob(DriverJob job)
     {
-        if (Cc1Command.TryRead(job) is { } command)
+        if (Cc1Command.TryRead(job, session.Weaving) is { } command)
         {
             var continues = command.ReadsIr && bitcodeOutputs.Contains(command.Input);
             if (job.Output is { } output && command.Action == "-emit-llvm-bc") bitcodeOutputs.Add(output);
