@@ -67,9 +67,9 @@ static struct slot *hottest(struct slot *slots)
 static void explain(char *text, uint32_t events, uint64_t microseconds)
 {
     char digits[24];
-    const char *parts[] = {"switched off to keep tracing cheap: ", weft_tracing_digits(digits, events), " events in ", NULL, " us"};
+    const char *parts[] = {"switched off to keep tracing cheap: ", weft_digits(digits, events), " events in ", NULL, " us"};
     for (unsigned i = 0; i < 5; i++) {
-        const char *part = i == 3 ? weft_tracing_digits(digits, microseconds) : parts[i];
+        const char *part = i == 3 ? weft_digits(digits, microseconds) : parts[i];
         size_t length = text_length(part);
         copy_bytes(text, part, length);
         text += length;

@@ -204,7 +204,7 @@ static int file_name(char *to, size_t size, unsigned attempt)
         const char *text = from;
         size_t length = 1;
         if (from[0] == '%' && (from[1] == 'p' || from[1] == 'n')) {
-            text = from[1] == 'n' ? process->tables->program : weft_tracing_digits(number, (uint64_t)process->pid);
+            text = from[1] == 'n' ? process->tables->program : weft_digits(number, (uint64_t)process->pid);
             length = text_length(text);
             from++;
         }
@@ -214,7 +214,7 @@ static int file_name(char *to, size_t size, unsigned attempt)
         used += length;
     }
     if (attempt) {
-        const char *text = weft_tracing_digits(number, attempt);
+        const char *text = weft_digits(number, attempt);
         size_t length = text_length(text);
         if (used + length + 1 >= size)
             return -ENAMETOOLONG;
@@ -372,7 +372,7 @@ static int is_excluded(pid_t id)
     if (!process->filters.threads)
         return 0;
     raw_syscall(SYS_prctl, PR_GET_NAME, name);
-    int excluded = !weft_tracing_is_among(name, process->tables->threads) && !weft_tracing_is_among(weft_tracing_digits(number, (uint64_t)id), process->tables->threads);
+    int excluded = !weft_tracing_is_among(name, process->tables->threads) && !weft_tracing_is_among(weft_digits(number, (uint64_t)id), process->tables->threads);
     __atomic_fetch_or(&process->filters.threads, excluded ? THREAD_EXCLUDED : THREAD_INCLUDED, __ATOMIC_RELAXED);
     return excluded;
 }

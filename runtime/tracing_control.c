@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Control from outside, without a thread that waits for it: `weft tracing attach` listens on a Unix socket in a folder that
-// only its user may enter and sends SIGURG, which does nothing in a program that does not expect it. The handler connects,
-// makes sure that who listens is this user or root, serves one request and is done.
+// Requests from outside (control.h), by `weft tracing attach`.
 //
 // A request is one line of text, an answer too:
 //
@@ -20,10 +18,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #define REQUEST 60000u
 
@@ -31,92 +25,41 @@ static struct sigaction previous;
 
 // ---- Texts ----
 
-struct answer {
-    int descriptor;
-    size_t used;
-    char text[512 + PATH_MAX];
-};
-
-static void add(struct answer *answer, const char *text)
-{
-    size_t length = text_length(text);
-    if (answer->used + length < sizeof answer->text) {
-        copy_bytes(answer->text + answer->used, text, length);
-        answer->used += length;
-    }
-}
-
-static void add_number(struct answer *answer, uint64_t number)
-{
-    char digits[24];
-    add(answer, " ");
-    add(answer, weft_tracing_digits(digits, number));
-}
-
-static void send_all(int descriptor, const char *bytes, size_t size)
-{
-    while (size) {
-        long sent = raw_syscall(SYS_sendto, descriptor, bytes, size, MSG_NOSIGNAL, NULL, 0);
-        if (sent <= 0)
-            return;
-        bytes += sent;
-        size -= (size_t)sent;
-    }
-}
-
-static void answer_error(struct answer *answer, const char *text)
+static void answer_error(struct weft_answer *answer, const char *text)
 {
     answer->used = 0;
-    add(answer, "error ");
-    add(answer, text);
+    add_text(answer, "error ");
+    add_text(answer, text);
 }
 
-static void answer_changed(struct answer *answer, long changed)
+static void answer_changed(struct weft_answer *answer, long changed)
 {
     char unknown[WEFT_ERROR_TEXT];
     if (changed < 0)
         return answer_error(answer, weft_error_text((int)-changed, unknown));
-    add(answer, "ok");
+    add_text(answer, "ok");
     add_number(answer, (uint64_t)changed);
-}
-
-/// The rest of `text` behind a word and a space, or NULL when it begins otherwise.
-static char *behind(char *text, const char *word)
-{
-    while (*word && *text == *word)
-        text++, word++;
-    return *word ? NULL : *text == ' ' ? text + 1 : *text ? NULL : text;
-}
-
-static uint32_t number(char **text)
-{
-    uint32_t value = 0;
-    while (**text >= '0' && **text <= '9')
-        value = value * 10 + (uint32_t)(*(*text)++ - '0');
-    if (**text == ' ')
-        (*text)++;
-    return value;
 }
 
 // ---- Requests ----
 
-static void hello(struct answer *answer)
+static void hello(struct weft_answer *answer)
 {
     weft_tracing_own_file();
-    add(answer, "ok 1");
+    add_text(answer, "ok 1");
     add_number(answer, process->recording);
     add_number(answer, process->module_count);
-    add(answer, " ");
-    add(answer, process->recording ? process->tables->file_path : "-");
+    add_text(answer, " ");
+    add_text(answer, process->recording ? process->tables->file_path : "-");
 }
 
-static void set_ring(struct answer *answer, char *rest)
+static void set_ring(struct weft_answer *answer, char *rest)
 {
     uint64_t size = number(&rest);
     if (process->recording)
         return answer_error(answer, "a trace is being recorded already: its size was chosen when it began");
     process->ring = (size + BLOCK - 1) & ~(BLOCK - 1);
-    add(answer, "ok");
+    add_text(answer, "ok");
 }
 
 static int load_all(void)
@@ -129,7 +72,7 @@ static int load_all(void)
     return 0;
 }
 
-static void describe(struct answer *answer)
+static void describe(struct weft_answer *answer)
 {
     uint32_t functions = 0, patched = 0;
     int error = weft_tracing_begin_recording();
@@ -146,18 +89,18 @@ static void describe(struct answer *answer)
             patched += module->functions[f].patched;
         }
     }
-    add(answer, "ok");
+    add_text(answer, "ok");
     add_number(answer, functions);
     add_number(answer, patched);
-    add(answer, " ");
-    add(answer, process->tables->file_path);
+    add_text(answer, " ");
+    add_text(answer, process->tables->file_path);
 }
 
-static void state(struct answer *answer)
+static void state(struct weft_answer *answer)
 {
-    add(answer, "ok");
+    add_text(answer, "ok");
     add_number(answer, process->next_id);
-    add(answer, "\n");
+    add_text(answer, "\n");
     send_all(answer->descriptor, answer->text, answer->used);
     answer->used = 0;
     for (uint32_t i = 0; i < process->module_count; i++) {
@@ -172,7 +115,7 @@ static void state(struct answer *answer)
     }
 }
 
-static void switch_globs(struct answer *answer, char *rest, int on)
+static void switch_globs(struct weft_answer *answer, char *rest, int on)
 {
     uint32_t clock = on ? number(&rest) : 0;
     // A thread for the coarse clock cannot be made in a signal handler.
@@ -206,7 +149,7 @@ static long switch_range(uint32_t from, uint32_t to, int on, uint32_t clock)
     return changed;
 }
 
-static void switch_ids(struct answer *answer, char *rest)
+static void switch_ids(struct weft_answer *answer, char *rest)
 {
     int on = (int)number(&rest);
     uint32_t clock = number(&rest);
@@ -227,7 +170,7 @@ static void switch_ids(struct answer *answer, char *rest)
     answer_changed(answer, changed);
 }
 
-static void serve(struct answer *answer, char *request)
+static void serve(struct weft_answer *answer, char *request)
 {
     char *rest;
     if (weft_lock(&process->lock) != 0)
@@ -253,53 +196,17 @@ static void serve(struct answer *answer, char *request)
 
 // ---- The connection ----
 
-/// A socket to who asks, or -1: nobody does, or somebody that must not.
-static int connect_to_client(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char digits[24];
-    size_t used = 0;
-    const char *parts[] = {"/tmp/weft-", NULL, "/tracing-", NULL, ".sock"};
-    for (unsigned i = 0; i < 5; i++) {
-        const char *text = i == 1 ? weft_tracing_digits(digits, (uint64_t)raw_syscall(SYS_geteuid)) : i == 3 ? weft_tracing_digits(digits, (uint64_t)raw_syscall(SYS_getpid)) : parts[i];
-        size_t length = text_length(text);
-        copy_bytes(address.sun_path + used, text, length);
-        used += length;
-    }
-    long descriptor = raw_syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0)
-        return -1;
-    struct ucred peer = {0};
-    socklen_t size = sizeof peer;
-    struct timeval patience = {2, 0}; // a client that hangs must not hang the program
-    raw_syscall(SYS_setsockopt, descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    raw_syscall(SYS_setsockopt, descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (raw_syscall(SYS_connect, descriptor, &address, sizeof address) == 0 && raw_syscall(SYS_getsockopt, descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-        (peer.uid == 0 || peer.uid == (uid_t)raw_syscall(SYS_geteuid)))
-        return (int)descriptor;
-    raw_syscall(SYS_close, descriptor);
-    return -1;
-}
-
 static void serve_one(int descriptor)
 {
-    size_t room = REQUEST + sizeof(struct answer), used = 0;
+    size_t room = REQUEST + sizeof(struct weft_answer), received;
     char *memory = weft_reserve(room);
     if (!memory)
         return;
-    while (used < REQUEST - 1) {
-        long got = raw_syscall(SYS_recvfrom, descriptor, memory + used, REQUEST - 1 - used, 0, NULL, NULL);
-        if (got <= 0)
-            break;
-        used += (size_t)got;
-        if (memory[used - 1] == '\n') {
-            struct answer *answer = (struct answer *)(memory + REQUEST);
-            memory[used - 1] = '\0';
-            answer->descriptor = descriptor;
-            serve(answer, memory);
-            send_all(descriptor, answer->text, answer->used);
-            break;
-        }
+    if (receive_line(descriptor, memory, REQUEST, &received)) {
+        struct weft_answer *answer = (struct weft_answer *)(memory + REQUEST);
+        answer->descriptor = descriptor;
+        serve(answer, memory);
+        send_all(descriptor, answer->text, answer->used);
     }
     munmap(memory, room);
 }
@@ -307,7 +214,7 @@ static void serve_one(int descriptor)
 static void on_signal(int signal, siginfo_t *information, void *context)
 {
     int saved = errno;
-    int descriptor = connect_to_client();
+    int descriptor = connect_to_client("tracing");
     if (descriptor >= 0) {
         serve_one(descriptor);
         raw_syscall(SYS_close, descriptor);

@@ -10,6 +10,7 @@
 #ifndef WEFT_TRACING_INTERNAL_H
 #define WEFT_TRACING_INTERNAL_H
 
+#include "control.h"
 #include "support.h"
 #include "tracing_abi.h"
 
@@ -282,43 +283,7 @@ void weft_tracing_listen(void);
 
 #pragma GCC visibility pop
 
-// ---- System calls that leave errno and vector registers alone ----
-
-static inline long weft_syscall6(long number, long a, long b, long c, long d, long e, long f)
-{
-#if defined(__x86_64__)
-    long result;
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
-    return result;
-#else
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
-    return x0;
-#endif
-}
-
-#define SYSCALL_5(n, a, b, c, d, e, f, ...) weft_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
-#define raw_syscall(n, ...) SYSCALL_5(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-
-/// memcpy() of libc uses vector registers, and compilers make calls of it from loops.
-static inline void copy_bytes(void *to, const void *from, size_t size)
-{
-#if defined(__x86_64__)
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
-#else
-    for (volatile char *t = to; size; size--)
-        *t++ = *(const char *)from, from = (const char *)from + 1;
-#endif
-}
+// ---- Bytes ----
 
 static inline void clear_bytes(void *to, size_t size)
 {
@@ -328,25 +293,6 @@ static inline void clear_bytes(void *to, size_t size)
     for (volatile uint64_t *t = to; size >= 8; size -= 8)
         *t++ = 0;
 #endif
-}
-
-/// Writes a number into the end of 24 bytes and returns its first digit.
-static inline const char *weft_tracing_digits(char *buffer, uint64_t number)
-{
-    char *first = buffer + 23;
-    *first = '\0';
-    do
-        *--first = (char)('0' + number % 10);
-    while (number /= 10);
-    return first;
-}
-
-static inline size_t text_length(const char *text)
-{
-    size_t length = 0;
-    while (((const volatile char *)text)[length])
-        length++;
-    return length;
 }
 
 #endif

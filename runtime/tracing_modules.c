@@ -213,7 +213,7 @@ static void map_file(struct weft_tracing_module *module)
     }
     // What the trace says is where the file is, not how this process reached it.
     char number[24], name[40] = "/proc/self/fd/", link[PATH_MAX];
-    const char *digits = weft_tracing_digits(number, (uint64_t)descriptor);
+    const char *digits = weft_digits(number, (uint64_t)descriptor);
     copy_bytes(name + 14, digits, text_length(digits) + 1);
     long length = raw_syscall(SYS_readlinkat, AT_FDCWD, name, link, sizeof link - 1);
     if (length > 0 && link[0] == '/') {

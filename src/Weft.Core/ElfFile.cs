@@ -55,8 +55,14 @@ public sealed class ElfFile
     public ReadOnlyMemory<byte> Content(ElfSection section) =>
         section.Type == ElfSection.NoBits ? default : Guarded(() => data.AsMemory(checked((int)section.Offset), checked((int)section.Size)));
 
+    /// <summary>Part of the file.</summary>
+    public ReadOnlyMemory<byte> Bytes(long offset, int size) => Guarded(() => data.AsMemory(checked((int)offset), size));
+
     /// <summary>Where in the file the header of a section is.</summary>
     public long HeaderOffset(int section) => (wide ? (long)U64(40) : U32(32)) + (long)section * U16(wide ? 58 : 46);
+
+    /// <summary>What the loader maps, and what it is told.</summary>
+    public IReadOnlyList<ElfSegment> Segments => Guarded(ReadSegments);
 
     /// <summary>The full symbol table by index, or the dynamic one of a stripped file; the first is empty.</summary>
     public IReadOnlyList<ElfSymbol> Symbols => symbols ??= Guarded(() => ReadSymbols(ElfSection.SymbolTable) is { Count: > 0 } full ? full : ReadSymbols(ElfSection.DynamicSymbolTable));
@@ -89,6 +95,20 @@ public sealed class ElfFile
     {
         var note = SectionContent(".note.gnu.build-id");
         return note.Length > 16 ? Convert.ToHexStringLower(note[16..]) : "";
+    }
+
+    private List<ElfSegment> ReadSegments()
+    {
+        var list = new List<ElfSegment>();
+        int count = U16(wide ? 56 : 44), entry = U16(wide ? 54 : 42);
+        for (var i = 0; i < count; i++)
+        {
+            var at = checked((int)((wide ? (long)U64(32) : U32(28)) + (long)i * entry));
+            list.Add(wide
+                ? new ElfSegment(U32(at), U32(at + 4), (long)U64(at + 8), U64(at + 16), (long)U64(at + 32), (long)U64(at + 40), U64(at + 48))
+                : new ElfSegment(U32(at), U32(at + 24), U32(at + 4), U32(at + 8), U32(at + 16), U32(at + 20), U32(at + 28)));
+        }
+        return list;
     }
 
     private List<ElfSymbol> ReadSymbols(uint tableType)
@@ -237,6 +257,18 @@ public sealed record ElfSection(uint NameAt, uint Type, ulong Flags, ulong Addre
 
     /// <summary>Each thread has its own.</summary>
     public bool IsThreadLocal => (Flags & 0x400) != 0;
+}
+
+/// <param name="Type">What it is for, by the ABI's numbers.</param>
+/// <param name="Flags">1: may be executed, 2: written, 4: read.</param>
+/// <param name="Offset">In the file.</param>
+/// <param name="Address">In memory, before the loader moves it.</param>
+/// <param name="FileSize">In bytes.</param>
+/// <param name="MemorySize">In bytes; what the file does not have is zero.</param>
+/// <param name="Alignment">In bytes.</param>
+public sealed record ElfSegment(uint Type, uint Flags, long Offset, ulong Address, long FileSize, long MemorySize, ulong Alignment)
+{
+    public const uint Load = 1, Dynamic = 2, Interpreter = 3, ThreadLocals = 7;
 }
 
 /// <param name="Name">Mangled; empty for one that stands for a section.</param>

@@ -82,6 +82,16 @@ public interface IInstrument
     /// <summary>Weaves the instrument into a module. Must leave a module that passes LLVM's verifier, and be a pure function of its inputs.</summary>
     void Weave(Module module, WeaveContext context);
 
+    /// <summary>Whether it works on what was linked, too (<see cref="FinishLink"/>), for which that has to have its symbols and a build id.</summary>
+    bool SeesLinks => false;
+
+    /// <summary>Works on a program or shared library that the linker has made.</summary>
+    /// <param name="output">The file.</param>
+    /// <param name="inputs">Objects and archives that were linked; archives may hold more than was taken.</param>
+    void FinishLink(string output, IReadOnlyList<string> inputs)
+    {
+    }
+
     /// <summary>Works, in place, on the object file that the code generator made of a woven module. False when nothing was to be done.</summary>
     bool Finish(byte[] objectFile) => false;
 }

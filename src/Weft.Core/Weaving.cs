@@ -69,6 +69,25 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     /// <summary>What the instruments have to do to the object file of a woven module.</summary>
     public bool Finish(byte[] objectFile) => Instruments.Aggregate(false, (changed, instrument) => instrument.Finish(objectFile) | changed);
 
+    /// <summary>What the linker is told for all instruments; of the user's flags, the last says more.</summary>
+    public IReadOnlyList<string> LinkerFlags => Instruments.Any(i => i.SeesLinks) ? ["--build-id"] : [];
+
+    /// <summary>Whether a flag of the linker would take away what an instrument needs of its output.</summary>
+    public bool Drops(string linkerFlag) => Instruments.Any(i => i.SeesLinks) && linkerFlag is "-s" or "--strip-all" or "-Wl,-s" or "-Wl,--strip-all";
+
+    /// <summary>What the instruments have to do to a program or library that was linked.</summary>
+    /// <param name="output">The file.</param>
+    /// <param name="arguments">Of the linker.</param>
+    /// <param name="toolchain">Folder of the toolchain's own libraries, which are not the user's build; or null.</param>
+    public void FinishLink(string output, IEnumerable<string> arguments, string? toolchain = null)
+    {
+        var seeing = Instruments.Where(i => i.SeesLinks).ToList();
+        if (seeing.Count == 0 || !File.Exists(output)) return;
+        var inputs = arguments.Where(a => !a.StartsWith('-') && a != output && (a.EndsWith(".o", StringComparison.Ordinal) || a.EndsWith(".a", StringComparison.Ordinal) || a.EndsWith(".rlib", StringComparison.Ordinal)))
+            .Where(a => (toolchain == null || !a.StartsWith(toolchain + "/", StringComparison.Ordinal)) && File.Exists(a)).Distinct().ToList();
+        foreach (var instrument in seeing) instrument.FinishLink(output, inputs);
+    }
+
     private InstrumentSettings SettingsOf(IInstrument instrument) => new(name => OptionValue(instrument, name), name => Instruments.Any(i => i.Name == name));
 
     private string OptionValue(IInstrument instrument, string name) =>

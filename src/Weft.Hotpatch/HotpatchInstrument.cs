@@ -1,4 +1,5 @@
 using Weft.Core;
+using Weft.Hotpatch.Patches;
 using Weft.Hotpatch.Weaving;
 using Weft.Llvm;
 
@@ -52,6 +53,10 @@ public sealed class HotpatchInstrument : IInstrument
     }
 
     public bool Finish(byte[] objectFile) => EntryAlignment.Relax(objectFile) | CodeViewFlag.Set(objectFile);
+
+    public bool SeesLinks => true;
+
+    public void FinishLink(string output, IReadOnlyList<string> inputs) => SnapshotMaker.AddTo(output, inputs);
 
     private static bool Wants(Function function, List<Glob> only, List<Glob> never)
     {

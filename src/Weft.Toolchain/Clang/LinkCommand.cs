@@ -42,9 +42,10 @@ internal static class LinkCommand
     public static List<string> Rewrite(IReadOnlyList<string> given, string target, Weaving weaving, LinkedRuntime runtime, TemporaryFolder folder)
     {
         var globs = weaving.Instruments.SelectMany(i => i.SharedSymbols).ToList();
-        var list = ExportFromVersionScripts(given, globs, folder);
+        var list = ExportFromVersionScripts([.. given.Where(a => !weaving.Drops(a))], globs, folder);
         list.InsertRange(PlaceForRuntime(list), [.. runtime.Bounds, .. runtime.Objects]);
         list.AddRange(runtime.Bounds);
+        if (TargetSystem.IsElf(target)) list.InsertRange(0, weaving.LinkerFlags);
         if (TargetSystem.IsElf(target) && !given.Any(a => a == "-static" || IsShared(a))) list.AddRange(globs.Select(g => "--export-dynamic-symbol=" + g));
         return list;
     }

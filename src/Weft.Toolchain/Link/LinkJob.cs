@@ -23,6 +23,7 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
         if (weaving.Deny is { } deny) LinkCheck.Refuse(deny, Output, unwoven);
         if (merged.Count > 0) arguments[mergedAt] = Store("lto.o", lowering.LowerMerged(merged, NamedOutside()));
         AddRuntime(given);
+        arguments.InsertRange(0, weaving.LinkerFlags.Select(f => IsDriver ? "-Wl," + f : f));
         return arguments;
     }
 
@@ -49,7 +50,7 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
             else if (index >= 0) arguments.Add(Store(argument, results![index]));
             else if (IsArchive(argument)) AddArchive(argument);
             else if (VersionScript.PathIn(argument) is { } script) AddVersionScript(argument, script);
-            else if (!IsForPlugin(argument)) arguments.Add(argument);
+            else if (!IsForPlugin(argument) && !weaving.Drops(argument)) arguments.Add(argument);
         }
     }
 

@@ -26,7 +26,7 @@ internal static class AttachCommand
         var command = new Command("attach", "Switch functions of a running program on and off, and look at what they do.") { who, commands, ring };
         command.SetAction(parsed =>
         {
-            using var process = LiveProcess.Attach(LiveProcess.Find(parsed.GetRequiredValue(who)));
+            using var process = LiveTracing.Attach(LiveProcess.Find(parsed.GetRequiredValue(who)));
             var session = new Session(process, Size(parsed.GetRequiredValue(ring)));
             var given = parsed.GetRequiredValue(commands);
             if (given.Length > 0)

@@ -7,10 +7,10 @@ using Weft.Toolchain;
 
 #pragma warning disable CA1416 // file modes: where there is no Linux, there is no such process either
 
-namespace Weft.Cli.Commands.Tracing;
+namespace Weft.Cli.Commands;
 
 /// <summary>
-/// Talks to the tracing runtime of a running program (runtime/tracing_control.c): listens on a Unix socket in a folder that
+/// Talks to an instrument's runtime in a running program (runtime/control.h): listens on a Unix socket in a folder that
 /// only the program's user may enter, and asks the program to connect by SIGURG, which programs that do not expect it ignore.
 /// Each request is one connection.
 /// </summary>
@@ -49,17 +49,20 @@ internal sealed class LiveProcess : IDisposable
     }
 
     /// <summary>Takes control, or says why that is not possible.</summary>
-    public static LiveProcess Attach(int id)
+    /// <param name="id">The process.</param>
+    /// <param name="instrument">Whose runtime is asked.</param>
+    /// <param name="help">How a program comes to have it.</param>
+    public static LiveProcess Attach(int id, string instrument, string help)
     {
         var user = UserOf(id);
         if (user != Posix.EffectiveUser && Posix.EffectiveUser != 0) throw new WeftException($"process {id} belongs to another user", "attach as that user, or as root");
-        RequireInstrumented(id);
+        RequireInstrumented(id, help);
         var folder = $"/tmp/weft-{user}";
         OwnFolder(folder, user);
-        var mine = TakeTurn(Path.Combine(folder, $"tracing-{id}.lock"), id);
+        var mine = TakeTurn(Path.Combine(folder, $"{instrument}-{id}.lock"), id);
         try
         {
-            var path = Path.Combine(folder, $"tracing-{id}.sock");
+            var path = Path.Combine(folder, $"{instrument}-{id}.sock");
             File.Delete(path); // of somebody that was killed: the turn is ours
             var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             socket.Bind(new UnixDomainSocketEndPoint(path));
@@ -75,13 +78,15 @@ internal sealed class LiveProcess : IDisposable
     }
 
     /// <summary>The answer without its "ok", or an error of the program.</summary>
-    public string Ask(string request) => Encoding.UTF8.GetString(AskBytes(request));
+    /// <param name="request">One line, without its end.</param>
+    /// <param name="attached">What follows it.</param>
+    public string Ask(string request, byte[]? attached = null) => Encoding.UTF8.GetString(AskBytes(request, attached));
 
-    public byte[] AskBytes(string request)
+    public byte[] AskBytes(string request, byte[]? attached = null)
     {
         for (var attempt = 0; ; attempt++)
         {
-            var answer = Exchange(request);
+            var answer = Exchange(request, attached ?? []);
             if (answer.AsSpan().StartsWith("ok"u8)) return answer.AsSpan(2).TrimStart((byte)' ').ToArray();
             var text = Encoding.UTF8.GetString(answer);
             if (text.StartsWith("error busy", StringComparison.Ordinal) && attempt < 50) Thread.Sleep(10);
@@ -97,16 +102,21 @@ internal sealed class LiveProcess : IDisposable
         turn.Dispose();
     }
 
-    private byte[] Exchange(string request)
+    private byte[] Exchange(string request, byte[] attached)
     {
         if (Posix.Signal(Id, Urgent) != 0) throw new WeftException($"process {Id} has ended");
         using var connection = Accept();
         connection.SendTimeout = connection.ReceiveTimeout = (int)Patience.TotalMilliseconds;
-        connection.Send(Encoding.UTF8.GetBytes(request + "\n"));
+        Send(connection, [.. Encoding.UTF8.GetBytes(request + "\n"), .. attached]);
         using var answer = new MemoryStream();
         var buffer = new byte[65536];
         for (int got; (got = connection.Receive(buffer)) > 0;) answer.Write(buffer, 0, got);
         return answer.ToArray();
+    }
+
+    private static void Send(Socket connection, byte[] bytes)
+    {
+        for (var sent = 0; sent < bytes.Length;) sent += connection.Send(bytes.AsSpan(sent));
     }
 
     private Socket Accept()
@@ -161,10 +171,10 @@ internal sealed class LiveProcess : IDisposable
     }
 
     /// <summary>The handler is there when the program was built for it; a signal to one that was not would be for nothing.</summary>
-    private static void RequireInstrumented(int id)
+    private static void RequireInstrumented(int id, string help)
     {
         var caught = ulong.TryParse(Status(id, "SigCgt:"), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var mask) && (mask >> (Urgent - 1) & 1) != 0;
-        if (!caught) throw new WeftException($"process {id} ({NameOf(id)}) does not listen", "build it with 'weft cargo build --with tracing' or 'weft cc --with=tracing'; WEFT_TRACING=off at its start also makes it deaf");
+        if (!caught) throw new WeftException($"process {id} ({NameOf(id)}) does not listen", help);
     }
 
     private static void OwnFolder(string folder, uint user)
@@ -192,7 +202,7 @@ internal sealed class LiveProcess : IDisposable
         }
         catch (IOException e)
         {
-            throw new WeftException($"another 'weft tracing attach' is working on process {id}", "wait until it is done, or end it", ExitCode.Failure, e);
+            throw new WeftException($"another command of Weft's is working on process {id}", "wait until it is done, or end it", ExitCode.Failure, e);
         }
     }
 }

@@ -1,0 +1,30 @@
+using System.CommandLine;
+using Weft.Core;
+using Weft.Hotpatch.Patches;
+
+namespace Weft.Cli.Commands.Hotpatch;
+
+/// <summary><c>weft hotpatch build</c>: a patch from a program and the objects of a newer build.</summary>
+internal static class BuildCommand
+{
+    public static Command Create()
+    {
+        var inputs = new Argument<string[]>("OBJECT") { Description = "Objects and archives of the new build; those that have not changed may be left out", Arity = ArgumentArity.OneOrMore };
+        var program = new Option<string>("--program") { HelpName = "FILE", Description = "What runs, as it was linked: the file, not stripped, or /proc/PID/exe", Required = true };
+        var output = new Option<string>("--output", "-o") { HelpName = "FILE", Description = "Where the patch goes", Required = true };
+        var name = new Option<string?>("--name") { HelpName = "TEXT", Description = "What 'weft hotpatch list' calls it [default: the file's name]" };
+        var keepState = new Option<bool>("--keep-state") { Description = "Let variables keep their values where the source now gives them another at the start" };
+        var command = new Command("build", "Make a patch of what has changed since a program was built.") { inputs, program, output, name, keepState };
+        command.SetAction(parsed =>
+        {
+            var path = parsed.GetRequiredValue(output);
+            var patch = PatchBuilder.Build(parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path), parsed.GetRequiredValue(program), parsed.GetRequiredValue(inputs), parsed.GetValue(keepState));
+            if (patch.File == null) throw new WeftException("nothing has changed: there is no patch to build", "build the changed source first, with the same flags");
+            AtomicFile.Write(path, patch.File);
+            foreach (var function in patch.Functions) Console.WriteLine($"replaces  {function}");
+            foreach (var added in patch.Added) Console.WriteLine($"adds      {added}");
+            return 0;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,142 @@
+using Weft.Hotpatch.Objects;
+
+namespace Weft.Hotpatch.Patches;
+
+/// <summary>Where something is that a patch refers to.</summary>
+/// <param name="Home">As in <see cref="PatchRelocation"/>.</param>
+/// <param name="Offset">From the beginning of that; within a patch, in a region.</param>
+/// <param name="Region">Of the patch itself.</param>
+internal readonly record struct Destination(byte Home, long Offset, Region Region = default);
+
+/// <summary>
+/// Links functions that have changed into a patch. What they refer to and the program has, of functions, variables, thread-locals and
+/// constants, is the program's own; what it has not comes along, with what that refers to in turn:
+/// <code>
+/// work (changed):  call helper       helper is in the program             the program's
+///                  call fresh        fresh is new                         comes along, and what it needs
+///                  call work         the name of a function that changed  the program's entry, which leads to the newest
+///                  lea "text"        the program has such a text          the program's
+///                  jmp *table(,i,8)  places within work                   comes along
+/// </code>
+/// </summary>
+internal sealed class PatchLinker
+{
+    private readonly Image image;
+    private readonly Snapshot snapshot;
+    private readonly Differences differences;
+    private readonly Dictionary<(ObjectFile File, int Section, long Start), Placed> placed = [];
+    private readonly Queue<Placed> unfinished = new();
+    private readonly Dictionary<string, Destination> externals = [];
+    private readonly Dictionary<EntityName, Placed> news = [];
+    private readonly List<PatchRelocation> relocations = [];
+    private readonly FrameTable frames;
+
+    public PatchLinker(Image image, Snapshot snapshot, Differences differences)
+    {
+        this.image = image;
+        this.snapshot = snapshot;
+        this.differences = differences;
+        Layout = new PatchLayout(image.Machine == Architecture.X86 ? 4096u : 65536u);
+        Relocator = new X86Relocator(this, image);
+        frames = new FrameTable(this);
+    }
+
+    public PatchLayout Layout { get; }
+
+    public X86Relocator Relocator { get; }
+
+    public List<string> Refusals { get; } = [];
+
+    public IReadOnlyList<PatchRelocation> Relocations => relocations;
+
+    public IReadOnlyList<string> Externals => [.. externals.Keys];
+
+    public uint FramesAt { get; private set; }
+
+    /// <summary>What the program has not had, by name.</summary>
+    public IReadOnlyDictionary<EntityName, Placed> News => news;
+
+    /// <summary>New code of a function of the program; call <see cref="Finish"/> when all are in.</summary>
+    public Placed Add(EntityName name)
+    {
+        var (file, symbol) = differences.Definitions[name];
+        return Take(file.PlaceOf(symbol));
+    }
+
+    /// <summary>Takes in what is referred to until nothing is missing, then writes all distances and addresses.</summary>
+    public void Finish()
+    {
+        var all = new List<Placed>();
+        while (unfinished.TryDequeue(out var piece))
+        {
+            all.Add(piece);
+            Relocator.Scan(piece);
+            if (piece.Region == Region.Code) frames.Scan(piece);
+        }
+        Relocator.ReserveTables();
+        frames.Reserve();
+        foreach (var piece in all) Relocator.Apply(piece);
+        Relocator.FillTables();
+        FramesAt = frames.Fill();
+    }
+
+    /// <summary>From the patch's beginning; only once nothing more is reserved.</summary>
+    public uint AddressOf(Placed piece) => Layout.Start(piece.Region) + piece.Offset;
+
+    public uint AddressOf(Destination own) => Layout.Start(own.Region) + (uint)own.Offset;
+
+    public void Relocate(PatchRelocation relocation) => relocations.Add(relocation);
+
+    /// <summary>Where a target is; takes it in if the program has none.</summary>
+    /// <param name="target">What is referred to.</param>
+    /// <param name="isInside">A place within a function that is not its entry, as jump tables have them: that of the code at hand.</param>
+    public Destination Bind(Place target, bool isInside)
+    {
+        if (target.Symbol is not { } symbol) return BindPiece(target);
+        var name = SnapshotMaker.NameOf(target.File, symbol);
+        if (snapshot.Ambiguous.Contains(name)) Refusals.Add($"two things are called {Llvm.Demangler.Demangle(name.Name)} in files called {name.Unit}: which one is meant cannot be told");
+        if (isInside && placed.TryGetValue((target.File, target.Section, target.Start), out var here)) return Own(here);
+        if (snapshot.Entities.TryGetValue(name, out var entity) && !differences.IsNewConstant(name)) return new Destination((byte)entity.Home, (long)entity.Offset);
+        if (target.Section != 0) return Own(TakeNew(name, target));
+        if (differences.Definitions.TryGetValue(name, out var definition)) return Own(TakeNew(name, definition.File.PlaceOf(definition.Symbol)));
+        if (image.FindGlobal(symbol.Name) is { } found) return new Destination(0, (long)found.Offset);
+        if (!externals.TryGetValue(symbol.Name, out var external)) externals[symbol.Name] = external = new Destination(PatchRelocation.External, externals.Count);
+        return external;
+    }
+
+    /// <summary>The entity that a thread-local is, if the program has it.</summary>
+    public Entity? FindThreadLocal(Place target) =>
+        target.Symbol is { } symbol ? snapshot.Entities.GetValueOrDefault(SnapshotMaker.NameOf(target.File, symbol)) : null;
+
+    private Placed TakeNew(EntityName name, Place place)
+    {
+        var piece = Take(place with { Addend = 0 });
+        news.TryAdd(name, piece);
+        return piece;
+    }
+
+    private Destination BindPiece(Place target)
+    {
+        var section = target.File.SectionOf(target.Section);
+        if (section.IsMergeable && image.FindConstant(target.File.Elf.Content(section).Span.Slice((int)target.Start, (int)target.Size), section.IsText ? 1 : (int)target.Size) is { } offset) return new Destination(0, (long)offset);
+        return Own(Take(target with { Addend = 0 }));
+    }
+
+    private static Destination Own(Placed piece) => new(PatchRelocation.Self, piece.Offset, piece.Region);
+
+    private Placed Take(Place place)
+    {
+        var key = (place.File, place.Section, place.Start);
+        if (placed.TryGetValue(key, out var known)) return known;
+        var section = place.File.SectionOf(place.Section);
+        if (section.IsThreadLocal) Refusals.Add($"the thread-local {Llvm.Demangler.Demangle(place.Symbol?.Name ?? section.Name)} is new: threads that run have no room for it");
+        var region = section.IsCode ? Region.Code : section.IsWritable && !section.Name.StartsWith(".data.rel.ro", StringComparison.Ordinal) ? Region.Data : Region.Constants;
+        var offset = region == Region.Code ? Relocator.ReserveFunction(place.Size) : Layout.Reserve(region, place.Size, (long)Math.Max(1, section.IsText ? 1 : section.Alignment));
+        var content = place.File.Elf.Content(section).Span;
+        if (content.Length > 0) content.Slice((int)place.Start, (int)place.Size).CopyTo(Layout.Bytes(region, offset, (int)place.Size));
+        var piece = new Placed(place, region, offset);
+        placed[key] = piece;
+        unfinished.Enqueue(piece);
+        return piece;
+    }
+}

@@ -1,0 +1,75 @@
+using Weft.Core;
+using Weft.Hotpatch.Objects;
+
+namespace Weft.Hotpatch.Patches;
+
+/// <summary>Makes the snapshot of a program from the objects that were linked into it.</summary>
+internal sealed class SnapshotMaker(Image image)
+{
+    private readonly Snapshot snapshot = new();
+
+    /// <summary>Writes it into what was linked, if that is a program or library that patches can be made for.</summary>
+    /// <param name="output">What the linker made.</param>
+    /// <param name="inputs">Objects and archives.</param>
+    public static void AddTo(string output, IReadOnlyList<string> inputs)
+    {
+        if (Image.TryRead(output) is not { } image) return; // a partial link, or another format
+        ElfAppender.Append(output, Snapshot.SectionName, Make(image, ReadObjects(inputs)).Write());
+    }
+
+    /// <summary>The objects in files and archives that this class can take apart.</summary>
+    public static IEnumerable<ObjectFile> ReadObjects(IEnumerable<string> paths)
+    {
+        foreach (var path in paths)
+        {
+            var content = AtomicFile.Read(path);
+            if (!ArchiveFile.Is(content))
+            {
+                if (ObjectFile.TryRead(content, path) is { } single) yield return single;
+                continue;
+            }
+            foreach (var member in ArchiveFile.Read(content, path))
+                if (ObjectFile.TryRead(member.Content, $"{path}({member.Name})") is { } file) yield return file;
+        }
+    }
+
+    public static Snapshot Make(Image image, IEnumerable<ObjectFile> objects)
+    {
+        var maker = new SnapshotMaker(image);
+        foreach (var file in objects) maker.Add(file);
+        foreach (var name in maker.snapshot.Ambiguous) maker.snapshot.Entities.Remove(name);
+        return maker.snapshot;
+    }
+
+    /// <summary>How the snapshot calls what an object defines.</summary>
+    public static EntityName NameOf(ObjectFile file, ElfSymbol symbol) => new(symbol.IsLocal ? file.Unit : "", symbol.Name);
+
+    public static EntityKind KindOf(ObjectFile file, ElfSymbol symbol)
+    {
+        var section = file.SectionOf(symbol.Section);
+        if (section.IsCode) return EntityKind.Function;
+        if (section.IsThreadLocal) return EntityKind.ThreadLocal;
+        return section.IsWritable && !section.Name.StartsWith(".data.rel.ro", StringComparison.Ordinal) ? EntityKind.Variable : EntityKind.Constant;
+    }
+
+    private void Add(ObjectFile file)
+    {
+        var digests = new Digests(file);
+        foreach (var symbol in file.Definitions)
+        {
+            if (!file.SectionOf(symbol.Section).IsLoaded) continue;
+            var name = NameOf(file, symbol);
+            if (symbol.IsLocal) AddLocal(file, symbol, name, digests);
+            else if (!snapshot.Entities.ContainsKey(name) && image.FindGlobal(symbol.Name) is { } found) snapshot.Entities[name] = Describe(file, symbol, found.Offset, digests); // of several the linker takes the first
+        }
+    }
+
+    private void AddLocal(ObjectFile file, ElfSymbol symbol, EntityName name, Digests digests)
+    {
+        var found = image.FindLocals(file.Unit, symbol.Name).Take(2).ToList();
+        if (found.Count == 0) return; // the linker has dropped it
+        if (found.Count == 2 || !snapshot.Entities.TryAdd(name, Describe(file, symbol, found[0].Offset, digests))) snapshot.Ambiguous.Add(name);
+    }
+
+    private static Entity Describe(ObjectFile file, ElfSymbol symbol, ulong offset, Digests digests) => new(KindOf(file, symbol), digests.Of(symbol), symbol.Size, 0, offset);
+}
