@@ -75,18 +75,24 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     /// <summary>Whether a flag of the linker would take away what an instrument needs of its output.</summary>
     public bool Drops(string linkerFlag) => Instruments.Any(i => i.SeesLinks) && linkerFlag is "-s" or "--strip-all" or "-Wl,-s" or "-Wl,--strip-all";
 
-    /// <summary>What the instruments have to do to a program or library that was linked.</summary>
+    /// <summary>What the instruments have to do to a program or library that is linked.</summary>
     /// <param name="output">The file.</param>
     /// <param name="arguments">Of the linker.</param>
+    /// <param name="link">Runs it, and returns its exit code.</param>
     /// <param name="toolchain">Folder of the toolchain's own libraries, which are not the user's build; or null.</param>
-    public void FinishLink(string output, IEnumerable<string> arguments, string? toolchain = null)
+    public int Link(string output, IEnumerable<string> arguments, Func<int> link, string? toolchain = null)
     {
         var seeing = Instruments.Where(i => i.SeesLinks).ToList();
-        if (seeing.Count == 0 || !File.Exists(output)) return;
-        var inputs = arguments.Where(a => !a.StartsWith('-') && a != output && (a.EndsWith(".o", StringComparison.Ordinal) || a.EndsWith(".a", StringComparison.Ordinal) || a.EndsWith(".rlib", StringComparison.Ordinal)))
-            .Where(a => (toolchain == null || !a.StartsWith(toolchain + "/", StringComparison.Ordinal)) && File.Exists(a)).Distinct().ToList();
+        if (seeing.Count == 0) return link();
+        var files = arguments.Where(a => !a.StartsWith('-') && a != output && IsLinked(a) && File.Exists(a)).Distinct().ToLookup(a => toolchain != null && a.StartsWith(toolchain + "/", StringComparison.Ordinal));
+        List<string> inputs = [.. files[false]], libraries = [.. files[true]];
+        foreach (var instrument in seeing) instrument.BeginLink(output, inputs, libraries);
+        if (link() is var exit and not 0) return exit;
         foreach (var instrument in seeing) instrument.FinishLink(output, inputs);
+        return 0;
     }
+
+    private static bool IsLinked(string path) => path.EndsWith(".o", StringComparison.Ordinal) || path.EndsWith(".a", StringComparison.Ordinal) || path.EndsWith(".rlib", StringComparison.Ordinal);
 
     private InstrumentSettings SettingsOf(IInstrument instrument) => new(name => OptionValue(instrument, name), name => Instruments.Any(i => i.Name == name));
 

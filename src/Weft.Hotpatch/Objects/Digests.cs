@@ -30,7 +30,7 @@ internal sealed class Digests(ObjectFile file)
         known[(place.Section, place.Start)] = UInt128.MaxValue; // tables that point at each other end here
         using var text = new MemoryStream();
         Write(text, place);
-        if (landings is { } table) WriteTarget(text, file.Resolve(table));
+        if (landings is { } table) WriteTarget(text, file.Resolve(table, inCode: false));
         text.TryGetBuffer(out var buffer);
         return known[(place.Section, place.Start)] = BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(buffer));
     }
@@ -50,7 +50,7 @@ internal sealed class Digests(ObjectFile file)
         {
             WriteNumber(text, relocation.Offset - place.Start);
             WriteNumber(text, relocation.Type);
-            WriteTarget(text, file.Resolve(relocation));
+            WriteTarget(text, file.Resolve(relocation, section.IsCode));
         }
     }
 
@@ -88,7 +88,7 @@ internal static class RustLocation
     {
         if (bytes.Length != Size || place.Symbol != null || relocations is not [var pointer] || pointer.Offset != place.Start) return false;
         var length = BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(8));
-        var name = file.Resolve(pointer);
+        var name = file.Resolve(pointer, inCode: false);
         if (name.Symbol != null || length is < 4 or > 4096) return false;
         var content = file.Elf.Content(file.SectionOf(name.Section)).Span;
         var end = name.Start + name.Addend + (long)length;

@@ -48,7 +48,7 @@ internal sealed record Frame(int Section, int Start, int Size, int CieStart, int
         if (cie < 0 || cie >= start) throw file.Damaged("damaged .eh_frame");
         var relocations = file.RelocationsIn(section, start, size).ToList();
         if (relocations.Count == 0 || relocations[0].Offset != start + PcBegin) return;
-        var function = file.Resolve(relocations[0]);
+        var function = file.Resolve(relocations[0], inCode: false);
         var cieSize = BinaryPrimitives.ReadInt32LittleEndian(content[cie..]) + 4;
         frames[(function.Section, function.Start + (function.Symbol == null ? function.Addend : 0))] =
             new Frame(section, start, size, cie, cieSize, relocations.Count > 1 ? relocations[1] : null);

@@ -57,12 +57,14 @@ internal sealed class ObjectFile
     /// <summary>What has the symbol's name.</summary>
     public Place PlaceOf(ElfSymbol symbol) => symbol.IsPlaced ? new Place(this, symbol, symbol.Section, (long)symbol.Value, (long)symbol.Size, 0) : new Place(this, symbol, 0, 0, (long)symbol.Size, 0);
 
-    public Place Resolve(ElfRelocation relocation)
+    /// <param name="relocation">What is to be changed.</param>
+    /// <param name="inCode">Whether that is an operand of an instruction: its addend then counts from the next one.</param>
+    public Place Resolve(ElfRelocation relocation, bool inCode)
     {
         var symbol = Elf.Symbols[relocation.Symbol];
         if (!symbol.IsPlaced || IsNamed(symbol)) return PlaceOf(symbol) with { Addend = relocation.Addend };
         var at = (long)symbol.Value + relocation.Addend; // from the section's beginning
-        var target = at + Architecture.Bias(relocation.Type);
+        var target = at + (inCode ? Architecture.Bias(relocation.Type) : 0);
         var section = SectionOf(symbol.Section);
         if (section.IsMergeable) return Merged(symbol, section, at, symbol.IsSection ? target : (long)symbol.Value);
         if (Owner(symbol.Section, target) is { } owner) return PlaceOf(owner) with { Addend = at - (long)owner.Value };

@@ -12,8 +12,9 @@ internal sealed class Differences
     private readonly Snapshot snapshot;
     private readonly bool keepState;
     private readonly Dictionary<EntityName, (ObjectFile File, ElfSymbol Symbol)> definitions = [];
-    private readonly HashSet<EntityName> changed = [], seen = [];
+    private readonly HashSet<EntityName> changed = [];
     private readonly HashSet<EntityName> newConstants = [];
+    private readonly Dictionary<ObjectFile, Digests> digestsOf = [];
 
     private Differences(Snapshot snapshot, bool keepState)
     {
@@ -45,9 +46,18 @@ internal sealed class Differences
     /// <summary>Constants that have another content: code that reads them has to read the new one.</summary>
     public bool IsNewConstant(EntityName name) => newConstants.Contains(name);
 
+    /// <summary>What the new build has under a name.</summary>
+    public Entity Describe(EntityName name)
+    {
+        var (file, symbol) = definitions[name];
+        return new Entity(SnapshotMaker.KindOf(file, symbol), DigestsOf(file).Of(symbol), symbol.Size, 0, 0);
+    }
+
+    private Digests DigestsOf(ObjectFile file) => digestsOf.TryGetValue(file, out var known) ? known : digestsOf[file] = new Digests(file);
+
     private void Compare(ObjectFile file)
     {
-        var digests = new Digests(file);
+        var digests = DigestsOf(file);
         foreach (var symbol in file.Definitions)
         {
             var name = SnapshotMaker.NameOf(file, symbol);
@@ -88,7 +98,7 @@ internal sealed class Differences
     {
         foreach (var relocation in file.RelocationsIn(place.Section, place.Start, place.Size))
         {
-            var target = file.Resolve(relocation);
+            var target = file.Resolve(relocation, file.SectionOf(place.Section).IsCode);
             if (target.Symbol is { } symbol ? newConstants.Contains(SnapshotMaker.NameOf(file, symbol)) : target.Section != place.Section && RefersToNewConstant(file, target)) return true;
         }
         return false;

@@ -24,9 +24,9 @@ internal sealed class FrameTable(PatchLinker linker)
         var file = piece.Place.File;
         if (file.FrameOf(piece.Place.Section, piece.Place.Start) is not { } frame) return;
         frames.Add((piece, frame));
-        if (frame.Landings is { } landings) linker.Bind(file.Resolve(landings), isInside: false);
+        if (frame.Landings is { } landings) linker.Bind(file.Resolve(landings, inCode: false), isInside: false);
         if (!commons.TryAdd((file, frame.Section, frame.CieStart), 0)) return;
-        foreach (var relocation in file.RelocationsIn(frame.Section, frame.CieStart, frame.CieSize)) linker.Bind(file.Resolve(relocation), isInside: false);
+        foreach (var relocation in file.RelocationsIn(frame.Section, frame.CieStart, frame.CieSize)) linker.Bind(file.Resolve(relocation, inCode: false), isInside: false);
     }
 
     /// <summary>Makes room for all of it.</summary>
@@ -65,7 +65,7 @@ internal sealed class FrameTable(PatchLinker linker)
         foreach (var relocation in file.RelocationsIn(section, start, size))
         {
             if (!file.Architecture.IsRelative(relocation.Type) || file.Architecture.Width(relocation.Type) != 4) throw new WeftException($"'{file.Name}': its frames are not of the kind that position-independent code has", "compile it as most programs are, with -fPIC or -fPIE");
-            var target = file.Resolve(relocation);
+            var target = file.Resolve(relocation, inCode: false);
             var isOwn = function != null && relocation.Offset == start + PcBegin;
             linker.Relocator.PutDistance(Region.Constants, at + (uint)(relocation.Offset - start), isOwn ? new Destination(PatchRelocation.Self, function!.Offset, Region.Code) : linker.Bind(target, isInside: false), isOwn ? 0 : target.Addend);
         }

@@ -8,40 +8,49 @@ namespace Weft.Hotpatch.Patches;
 /// <param name="File">The patch; null when nothing differs.</param>
 /// <param name="Functions">What it replaces, demangled.</param>
 /// <param name="Added">What is new in it.</param>
-public sealed record BuiltPatch(byte[]? File, IReadOnlyList<string> Functions, IReadOnlyList<string> Added);
+internal sealed record BuiltPatch(byte[]? File, IReadOnlyList<string> Functions, IReadOnlyList<string> Added);
 
 /// <summary>Makes a patch of a program and the objects of a new build.</summary>
-public static class PatchBuilder
+internal sealed class PatchBuilder
 {
-    /// <param name="name">What people will call it.</param>
-    /// <param name="program">The program or shared library as it was linked, not stripped.</param>
-    /// <param name="objects">Objects and archives of the new build; those that have not changed may be missing.</param>
-    /// <param name="keepState">Variables keep their values although the source says another for the start.</param>
-    /// <exception cref="WeftException">Something has changed that no patch can change.</exception>
-    public static BuiltPatch Build(string name, string program, IEnumerable<string> objects, bool keepState)
+    private readonly Image image;
+    private readonly List<AppliedPatch> earlier;
+    private readonly Snapshot snapshot;
+
+    private PatchBuilder(PatchRequest request)
     {
-        var image = Image.Read(program);
-        if (image.BuildId.Length == 0) throw new WeftException($"'{program}' has no build id, which a patch is bound to", "link it with --build-id");
-        var snapshot = image.ReadSnapshot();
-        var files = SnapshotMaker.ReadObjects(objects).ToList();
-        var differences = Differences.Find(snapshot, files, keepState);
-        Refuse(differences.Refusals);
-        if (differences.Changed.Count == 0) return new BuiltPatch(null, [], []);
-        return Link(name, image, snapshot, differences);
+        image = Image.Read(request.Program);
+        if (image.BuildId.Length == 0) throw new WeftException($"'{request.Program}' has no build id, which a patch is bound to", "link it with --build-id");
+        snapshot = image.ReadSnapshot();
+        earlier = [.. request.Earlier.Select(AppliedPatch.Read)];
+        for (var i = 0; i < earlier.Count; i++) snapshot.CountWith(earlier[i], i + 1);
     }
 
-    private static BuiltPatch Link(string name, Image image, Snapshot snapshot, Differences differences)
+    /// <param name="request">What is asked for.</param>
+    /// <param name="objects">Objects and archives of the new build; those that have not changed may be missing.</param>
+    /// <param name="archives">The toolchain's, for what new code needs and the program has not had.</param>
+    /// <exception cref="WeftException">Something has changed that no patch can change.</exception>
+    public static BuiltPatch Build(PatchRequest request, IReadOnlyList<string> objects, IReadOnlyList<string> archives)
     {
-        var linker = new PatchLinker(image, snapshot, differences);
+        var builder = new PatchBuilder(request);
+        var differences = Differences.Find(builder.snapshot, [.. SnapshotMaker.ReadObjects(objects)], request.KeepState);
+        Refuse(differences.Refusals);
+        return differences.Changed.Count == 0 ? new BuiltPatch(null, [], []) : builder.Link(request.Name, differences, new Library(archives));
+    }
+
+    private BuiltPatch Link(string name, Differences differences, Library library)
+    {
+        var linker = new PatchLinker(image, snapshot, differences, library, earlier.Count);
         var changed = differences.Changed.OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => (Name: n, Code: linker.Add(n))).ToList();
         linker.Finish();
-        var functions = changed.Select(c => Describe(c.Name, snapshot.Entities[c.Name], linker.AddressOf(c.Code), image, linker.Refusals)).ToList();
+        var functions = changed.Select(c => Describe(c.Name, snapshot.Entities[c.Name], linker.AddressOf(c.Code), linker)).ToList();
         Refuse(linker.Refusals);
         var file = new PatchFile
         {
             Name = name,
             Machine = image.Machine,
             BuildId = image.BuildId,
+            Parents = [.. linker.Parents.Select(p => earlier[p - 1].Id)],
             CodeSize = linker.Layout.Size(Region.Code),
             ConstantSize = linker.Layout.Size(Region.Constants),
             DataSize = linker.Layout.Size(Region.Data),
@@ -50,17 +59,25 @@ public static class PatchBuilder
             Functions = functions,
             Externals = linker.Externals,
             Frames = linker.FramesAt,
-            Snapshot = [],
+            Snapshot = Describe(changed.Select(c => c.Name), linker, differences).Write(),
         };
         return new BuiltPatch(file.Write(), [.. functions.Select(f => f.Name)], [.. linker.News.Keys.Select(n => Demangler.Demangle(n.Name))]);
     }
 
-    private static PatchedFunction Describe(EntityName name, Entity entity, uint code, Image image, List<string> refusals)
+    private PatchedFunction Describe(EntityName name, Entity entity, uint code, PatchLinker linker)
     {
         var text = Demangler.Demangle(name.Name);
-        var point = EntryPoint.Of(image, entity.Offset);
-        if (point == null) refusals.Add($"{text} was not built to be replaced: there is no room before it");
-        return new PatchedFunction((byte)entity.Home, entity.Offset, point ?? 0, code, text);
+        var point = EntryPoint.Of(image.Machine, (at, size) => entity.Home == 0 ? image.At(at, size).Span : earlier[entity.Home - 1].At(at, size), entity.Offset);
+        if (point == null) linker.Refusals.Add($"{text} was not built to be replaced: there is no room before it");
+        return new PatchedFunction(linker.HomeOf(entity.Home), entity.Offset, point ?? 0, code, text);
+    }
+
+    private static Snapshot Describe(IEnumerable<EntityName> changed, PatchLinker linker, Differences differences)
+    {
+        var described = new Snapshot();
+        foreach (var name in changed) described.Entities[name] = differences.Describe(name) with { Offset = Snapshot.Replaced };
+        foreach (var (name, piece) in linker.News) described.Entities[name] = differences.Describe(name) with { Offset = linker.AddressOf(piece) };
+        return described;
     }
 
     private static void Refuse(List<string> reasons)
@@ -77,20 +94,22 @@ internal static class EntryPoint
 {
     private const int X86Room = 6, ArmRoom = 12;
 
-    /// <summary>Distance from the entry; null where there is no room for a jump.</summary>
-    public static uint? Of(Image image, ulong entry) => image.Machine == Architecture.X86 ? OfX86(image, entry) : OfArm(image, entry);
+    public delegate ReadOnlySpan<byte> Memory(ulong at, int size);
 
-    private static uint? OfX86(Image image, ulong entry)
+    /// <summary>Distance from the entry; null where there is no room for a jump.</summary>
+    public static uint? Of(int machine, Memory memory, ulong entry) => machine == Architecture.X86 ? OfX86(memory, entry) : OfArm(memory, entry);
+
+    private static uint? OfX86(Memory memory, ulong entry)
     {
-        if (entry < X86Room || image.At(entry - X86Room, X86Room).Span is not { Length: X86Room } room || room.IndexOfAnyExcept((byte)0xCC) >= 0) return null;
-        return image.At(entry, 4).Span.SequenceEqual((ReadOnlySpan<byte>)[0xF3, 0x0F, 0x1E, 0xFA]) ? 4u : 0; // endbr64
+        if (entry < X86Room || memory(entry - X86Room, X86Room) is not { Length: X86Room } room || room.IndexOfAnyExcept((byte)0xCC) >= 0) return null;
+        return memory(entry, 4).SequenceEqual((ReadOnlySpan<byte>)[0xF3, 0x0F, 0x1E, 0xFA]) ? 4u : 0; // endbr64
     }
 
-    private static uint? OfArm(Image image, ulong entry)
+    private static uint? OfArm(Memory memory, ulong entry)
     {
         ReadOnlySpan<byte> trap = [0, 0, 0x20, 0xD4], landing = [0x5F, 0x24, 0x03, 0xD5], nop = [0x1F, 0x20, 0x03, 0xD5];
-        if (entry < ArmRoom || !image.At(entry - ArmRoom, 4).Span.SequenceEqual(trap)) return null;
-        var point = image.At(entry, 4).Span.SequenceEqual(landing) ? 4u : 0;
-        return image.At(entry + point, 4).Span.SequenceEqual(nop) ? point : null;
+        if (entry < ArmRoom || !memory(entry - ArmRoom, 4).SequenceEqual(trap)) return null;
+        var point = memory(entry, 4).SequenceEqual(landing) ? 4u : 0;
+        return memory(entry + point, 4).SequenceEqual(nop) ? point : null;
     }
 }

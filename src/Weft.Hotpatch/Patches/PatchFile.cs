@@ -36,7 +36,9 @@ internal readonly record struct PatchedFunction(byte Home, ulong Entry, uint Poi
 /// <summary>A patch, ready to be written: docs/hotpatch-format.md says how.</summary>
 internal sealed class PatchFile
 {
-    public const int HeaderSize = 192, IdAt = 16, IdSize = 16, PageSize = 65536; // pages are no larger anywhere
+    public const int HeaderSize = 192, IdAt = 16, IdSize = 16;
+
+    public static ReadOnlySpan<byte> Magic => "weftpat\u0001"u8;
 
     public required string Name { get; init; }
 
@@ -83,7 +85,7 @@ internal sealed class PatchFile
             return at;
         }
         Span<byte> header = new byte[HeaderSize];
-        "weftpat\u0001"u8.CopyTo(header);
+        Magic.CopyTo(header);
         Put(header, 8, (uint)Machine);
         var build = Convert.FromHexString(BuildId);
         Put(header, 32, (uint)build.Length);

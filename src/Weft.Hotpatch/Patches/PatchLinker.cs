@@ -1,3 +1,4 @@
+using Weft.Core;
 using Weft.Hotpatch.Objects;
 
 namespace Weft.Hotpatch.Patches;
@@ -24,18 +25,22 @@ internal sealed class PatchLinker
     private readonly Image image;
     private readonly Snapshot snapshot;
     private readonly Differences differences;
+    private readonly Library library;
     private readonly Dictionary<(ObjectFile File, int Section, long Start), Placed> placed = [];
     private readonly Queue<Placed> unfinished = new();
     private readonly Dictionary<string, Destination> externals = [];
     private readonly Dictionary<EntityName, Placed> news = [];
     private readonly List<PatchRelocation> relocations = [];
+    private readonly List<int> parents = [];
     private readonly FrameTable frames;
 
-    public PatchLinker(Image image, Snapshot snapshot, Differences differences)
+    public PatchLinker(Image image, Snapshot snapshot, Differences differences, Library library, int earlier)
     {
+        if (earlier > 0) HomeOf(earlier); // this one comes after it, whatever it refers to
         this.image = image;
         this.snapshot = snapshot;
         this.differences = differences;
+        this.library = library;
         Layout = new PatchLayout(image.Machine == Architecture.X86 ? 4096u : 65536u);
         Relocator = new X86Relocator(this, image);
         frames = new FrameTable(this);
@@ -46,6 +51,16 @@ internal sealed class PatchLinker
     public X86Relocator Relocator { get; }
 
     public List<string> Refusals { get; } = [];
+
+    /// <summary>Numbers of earlier patches that this one needs; how it calls them itself is their place in the list.</summary>
+    public IReadOnlyList<int> Parents => parents;
+
+    public byte HomeOf(int home)
+    {
+        if (home == 0) return 0;
+        if (!parents.Contains(home)) parents.Add(home);
+        return (byte)(parents.IndexOf(home) + 1);
+    }
 
     public IReadOnlyList<PatchRelocation> Relocations => relocations;
 
@@ -96,12 +111,26 @@ internal sealed class PatchLinker
         var name = SnapshotMaker.NameOf(target.File, symbol);
         if (snapshot.Ambiguous.Contains(name)) Refusals.Add($"two things are called {Llvm.Demangler.Demangle(name.Name)} in files called {name.Unit}: which one is meant cannot be told");
         if (isInside && placed.TryGetValue((target.File, target.Section, target.Start), out var here)) return Own(here);
-        if (snapshot.Entities.TryGetValue(name, out var entity) && !differences.IsNewConstant(name)) return new Destination((byte)entity.Home, (long)entity.Offset);
+        if (snapshot.Entities.TryGetValue(name, out var entity) && !differences.IsNewConstant(name)) return new Destination(HomeOf(entity.Home), (long)entity.Offset);
+        if (library.Has(target.File) && FindInImage(target.File, symbol) is { } shared) return new Destination(0, (long)shared);
         if (target.Section != 0) return Own(TakeNew(name, target));
         if (differences.Definitions.TryGetValue(name, out var definition)) return Own(TakeNew(name, definition.File.PlaceOf(definition.Symbol)));
         if (image.FindGlobal(symbol.Name) is { } found) return new Destination(0, (long)found.Offset);
-        if (!externals.TryGetValue(symbol.Name, out var external)) externals[symbol.Name] = external = new Destination(PatchRelocation.External, externals.Count);
+        if (library.Find(symbol.Name) is { } missing) return Own(Take(missing.File.PlaceOf(missing.Symbol)));
+        return External(symbol.Name);
+    }
+
+    private Destination External(string name)
+    {
+        if (!externals.TryGetValue(name, out var external)) externals[name] = external = new Destination(PatchRelocation.External, externals.Count);
         return external;
+    }
+
+    // What the toolchain's libraries have of variables is the program's, though no snapshot speaks of it.
+    private ulong? FindInImage(ObjectFile file, ElfSymbol symbol)
+    {
+        if (!symbol.IsLocal) return image.FindGlobal(symbol.Name)?.Offset;
+        return image.FindLocals(file.Unit, symbol.Name).Take(2).ToList() is [var only] ? only.Offset : null;
     }
 
     /// <summary>The entity that a thread-local is, if the program has it.</summary>
@@ -111,7 +140,7 @@ internal sealed class PatchLinker
     private Placed TakeNew(EntityName name, Place place)
     {
         var piece = Take(place with { Addend = 0 });
-        news.TryAdd(name, piece);
+        if (!library.Has(place.File)) news.TryAdd(name, piece);
         return piece;
     }
 
@@ -131,7 +160,7 @@ internal sealed class PatchLinker
         var section = place.File.SectionOf(place.Section);
         if (section.IsThreadLocal) Refusals.Add($"the thread-local {Llvm.Demangler.Demangle(place.Symbol?.Name ?? section.Name)} is new: threads that run have no room for it");
         var region = section.IsCode ? Region.Code : section.IsWritable && !section.Name.StartsWith(".data.rel.ro", StringComparison.Ordinal) ? Region.Data : Region.Constants;
-        var offset = region == Region.Code ? Relocator.ReserveFunction(place.Size) : Layout.Reserve(region, place.Size, (long)Math.Max(1, section.IsText ? 1 : section.Alignment));
+        var offset = region == Region.Code ? Relocator.ReserveFunction(place) : Layout.Reserve(region, place.Size, (long)Math.Max(1, section.IsText ? 1 : section.Alignment));
         var content = place.File.Elf.Content(section).Span;
         if (content.Length > 0) content.Slice((int)place.Start, (int)place.Size).CopyTo(Layout.Bytes(region, offset, (int)place.Size));
         var piece = new Placed(place, region, offset);

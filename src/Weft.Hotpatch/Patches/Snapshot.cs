@@ -37,6 +37,19 @@ internal sealed class Snapshot
     /// <summary>Names that several of one unit have, which a patch cannot tell apart.</summary>
     public HashSet<EntityName> Ambiguous { get; } = [];
 
+    /// <summary>Offset of what a patch has replaced, and not moved: calls still go where it was.</summary>
+    public const ulong Replaced = ulong.MaxValue;
+
+    /// <summary>Makes it the snapshot of the program with a patch.</summary>
+    /// <param name="patch">Applied after all others.</param>
+    /// <param name="home">Its number.</param>
+    public void CountWith(AppliedPatch patch, int home)
+    {
+        foreach (var (name, entity) in patch.Snapshot.Entities)
+            if (entity.Offset != Replaced) Entities[name] = entity with { Home = home };
+            else if (Entities.TryGetValue(name, out var old)) Entities[name] = old with { Digest = entity.Digest, Size = entity.Size };
+    }
+
     public byte[] Write()
     {
         using var memory = new MemoryStream();
@@ -65,13 +78,13 @@ internal sealed class Snapshot
     }
 
     /// <exception cref="WeftException">Damaged, or of another Weft.</exception>
-    public static Snapshot Read(ReadOnlyMemory<byte> content, string file, int home = 0)
+    public static Snapshot Read(ReadOnlyMemory<byte> content, string file)
     {
         try
         {
             using var reader = new BinaryReader(new DeflateStream(new MemoryStream(content.ToArray()), CompressionMode.Decompress), Encoding.UTF8);
             if (reader.ReadInt32() is var format && format != Format) throw new WeftException($"'{file}' was made by another version of Weft (format {format}, this one reads {Format})", "build the program again");
-            return Read(reader, home);
+            return Read(reader);
         }
         catch (Exception e) when (e is IOException or InvalidDataException or ArgumentException or FormatException or OverflowException or IndexOutOfRangeException)
         {
@@ -79,7 +92,7 @@ internal sealed class Snapshot
         }
     }
 
-    private static Snapshot Read(BinaryReader reader, int home)
+    private static Snapshot Read(BinaryReader reader)
     {
         var snapshot = new Snapshot();
         var units = new string[reader.ReadInt32()];
@@ -91,7 +104,7 @@ internal sealed class Snapshot
             var kind = (EntityKind)reader.ReadByte();
             var digest = new UInt128(0, reader.ReadUInt64());
             digest |= new UInt128(reader.ReadUInt64(), 0);
-            snapshot.Entities[name] = new Entity(kind, digest, (ulong)reader.Read7BitEncodedInt64(), home, (ulong)reader.Read7BitEncodedInt64());
+            snapshot.Entities[name] = new Entity(kind, digest, (ulong)reader.Read7BitEncodedInt64(), 0, (ulong)reader.Read7BitEncodedInt64());
         }
         for (var count = reader.ReadInt32(); count > 0; count--) snapshot.Ambiguous.Add(ReadName());
         return snapshot;

@@ -18,14 +18,17 @@ internal sealed class X86Relocator(PatchLinker linker, Image image)
     private readonly Dictionary<long, int> threadSlots = [];
     private uint slotsAt, stubsAt;
 
-    /// <summary>Code with room before it, so that a new function can be replaced as well.</summary>
-    public uint ReserveFunction(long size)
+    /// <summary>Code with room before it, so that a new function can be replaced as well, if it was made for that.</summary>
+    public uint ReserveFunction(Place place)
     {
         var layout = linker.Layout;
         var room = layout.Reserve(Region.Code, Room, 16, Int3);
-        layout.Bytes(Region.Code, room, Room).Fill(Int3);
-        return layout.Reserve(Region.Code, size, 16, Int3);
+        layout.Bytes(Region.Code, room, Room).Fill(HasRoom(place) ? Int3 : (byte)0);
+        return layout.Reserve(Region.Code, place.Size, 16, Int3);
     }
+
+    private static bool HasRoom(Place place) =>
+        place.Start >= 8 && place.File.Elf.Content(place.File.SectionOf(place.Section)).Span.Slice((int)place.Start - 8, 8).IndexOfAnyExcept(Int3) < 0;
 
     /// <summary>Finds what a piece refers to, and what tables it needs.</summary>
     public void Scan(Placed piece)
@@ -127,10 +130,10 @@ internal sealed class X86Relocator(PatchLinker linker, Image image)
         var file = piece.Place.File;
         foreach (var relocation in file.RelocationsIn(piece.Place.Section, piece.Place.Start, piece.Place.Size))
         {
-            var target = file.Resolve(relocation);
+            var target = file.Resolve(relocation, piece.Region == Region.Code);
             // In data, a distance to code is one of a jump table's; in code, only the entry is anybody else's business.
             var isCode = target is { Symbol: not null, Section: not 0 } && file.SectionOf(target.Section).IsCode;
-            yield return (relocation, target, isCode && (target.Addend + file.Architecture.Bias(relocation.Type) != 0 || (piece.Region != Region.Code && file.Architecture.IsRelative(relocation.Type))));
+            yield return (relocation, target, isCode && (piece.Region == Region.Code ? target.Addend + file.Architecture.Bias(relocation.Type) != 0 : target.Addend != 0 || file.Architecture.IsRelative(relocation.Type)));
         }
     }
 

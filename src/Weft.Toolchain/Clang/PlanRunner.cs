@@ -54,9 +54,7 @@ internal sealed class PlanRunner(ClangCompiler compiler, DriverPlan plan, ClangS
         if (LinkCommand.IsRelocatable(job)) return CheckedLink(job, target, []);
         var runtime = session.RuntimeObjects(compiler, target);
         var link = job with { Arguments = LinkCommand.Rewrite(job.Arguments, plan.Target, session.Weaving, runtime, session.Folder) };
-        var exit = session.Weaving.Deny == null ? session.Run(link) : CheckedLink(link, target, [.. runtime.Objects, .. runtime.Bounds]);
-        if (exit == 0) session.Weaving.FinishLink(link.Output!, link.Arguments);
-        return exit;
+        return session.Weaving.Link(link.Output!, link.Arguments, () => session.Weaving.Deny == null ? session.Run(link) : CheckedLink(link, target, [.. runtime.Objects, .. runtime.Bounds]));
     }
 
     private int CheckedLink(DriverJob link, List<string> target, IReadOnlyCollection<string> runtime)

@@ -27,9 +27,8 @@ public static class LinkDoor
             using var lowering = new BitcodeLowering(plan, link, weaving);
             var job = new LinkJob(plan, link, weaving, lowering, output, folder);
             var rewritten = job.Rewrite(given);
-            var exit = weaving.Deny == null ? ChildProcess.Run(link.Linker, Fitting(rewritten, folder)) : CheckedLink(weaving.Deny, link.Linker, job, given, rewritten, folder);
-            if (exit == 0) weaving.FinishLink(output, rewritten, plan.Sysroot);
-            return exit;
+            int Link() => weaving.Deny == null ? ChildProcess.Run(link.Linker, Fitting(rewritten, folder)) : CheckedLink(weaving.Deny, link.Linker, job, given, rewritten, folder);
+            return weaving.Link(output, rewritten, Link, plan.Sysroot);
         }
         finally
         {

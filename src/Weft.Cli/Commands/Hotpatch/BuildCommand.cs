@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Weft.Core;
 using Weft.Hotpatch.Patches;
 
 namespace Weft.Cli.Commands.Hotpatch;
@@ -13,16 +12,16 @@ internal static class BuildCommand
         var program = new Option<string>("--program") { HelpName = "FILE", Description = "What runs, as it was linked: the file, not stripped, or /proc/PID/exe", Required = true };
         var output = new Option<string>("--output", "-o") { HelpName = "FILE", Description = "Where the patch goes", Required = true };
         var name = new Option<string?>("--name") { HelpName = "TEXT", Description = "What 'weft hotpatch list' calls it [default: the file's name]" };
+        var after = new Option<string[]>("--after") { HelpName = "PATCH", Description = "A patch that the program has got already; once for each, in their order" };
         var keepState = new Option<bool>("--keep-state") { Description = "Let variables keep their values where the source now gives them another at the start" };
-        var command = new Command("build", "Make a patch of what has changed since a program was built.") { inputs, program, output, name, keepState };
+        var command = new Command("build", "Make a patch of what has changed since a program was built.") { inputs, program, output, name, after, keepState };
         command.SetAction(parsed =>
         {
             var path = parsed.GetRequiredValue(output);
-            var patch = PatchBuilder.Build(parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path), parsed.GetRequiredValue(program), parsed.GetRequiredValue(inputs), parsed.GetValue(keepState));
-            if (patch.File == null) throw new WeftException("nothing has changed: there is no patch to build", "build the changed source first, with the same flags");
-            AtomicFile.Write(path, patch.File);
-            foreach (var function in patch.Functions) Console.WriteLine($"replaces  {function}");
-            foreach (var added in patch.Added) Console.WriteLine($"adds      {added}");
+            var request = new PatchRequest(parsed.GetRequiredValue(program), path, parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path), parsed.GetValue(keepState), parsed.GetValue(after) ?? []);
+            var (replaced, added) = request.Build(parsed.GetRequiredValue(inputs), []);
+            foreach (var function in replaced) Console.WriteLine($"replaces  {function}");
+            foreach (var function in added) Console.WriteLine($"adds      {function}");
             return 0;
         });
         return command;
