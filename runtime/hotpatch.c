@@ -27,6 +27,9 @@ extern const ElfW(Ehdr) __ehdr_start __attribute__((weak, visibility("hidden")))
 /// Where this module's entries lead to: near its code as nothing else is sure to be. Pages that nobody touches take no memory.
 static uint64_t slots[SLOTS];
 
+/// Room for thread-locals that patches bring. Threads that run have no other: it must be there when they begin.
+__attribute__((visibility("hidden"), used, aligned(64))) _Thread_local char weft_hotpatch_thread_room[THREAD_ROOM];
+
 // ---- Modules ----
 
 static void take_note(struct weft_hotpatch_module *module, const char *base, const ElfW(Phdr) *segment)

@@ -23,6 +23,7 @@
 #define MODULES 256u
 #define PATCHES 4096u
 #define SLOTS 16384u ///< functions of a module that can be replaced at a time
+#define THREAD_ROOM 1024u ///< bytes of new thread-locals
 #define REASON 512u
 #define PROCESS_BYTES 4096
 

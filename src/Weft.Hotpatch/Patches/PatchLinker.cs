@@ -33,6 +33,7 @@ internal sealed class PatchLinker
     private readonly List<PatchRelocation> relocations = [];
     private readonly List<int> parents = [];
     private readonly FrameTable frames;
+    private readonly ThreadRoom threadLocals;
 
     public PatchLinker(Image image, Snapshot snapshot, Differences differences, Library library, int earlier)
     {
@@ -44,6 +45,7 @@ internal sealed class PatchLinker
         Layout = new PatchLayout(image.Machine == Architecture.X86 ? 4096u : 65536u);
         Relocator = new X86Relocator(this, image);
         frames = new FrameTable(this);
+        threadLocals = new ThreadRoom(image, snapshot, Refusals);
     }
 
     public PatchLayout Layout { get; }
@@ -54,6 +56,9 @@ internal sealed class PatchLinker
 
     /// <summary>Numbers of earlier patches that this one needs; how it calls them itself is their place in the list.</summary>
     public IReadOnlyList<int> Parents => parents;
+
+    /// <summary>New thread-locals, with their place in the program's template.</summary>
+    public IReadOnlyDictionary<EntityName, ulong> NewThreadLocals => threadLocals.News;
 
     public byte HomeOf(int home)
     {
@@ -133,9 +138,16 @@ internal sealed class PatchLinker
         return image.FindLocals(file.Unit, symbol.Name).Take(2).ToList() is [var only] ? only.Offset : null;
     }
 
-    /// <summary>The entity that a thread-local is, if the program has it.</summary>
-    public Entity? FindThreadLocal(Place target) =>
-        target.Symbol is { } symbol ? snapshot.Entities.GetValueOrDefault(SnapshotMaker.NameOf(target.File, symbol)) : null;
+    /// <summary>Where a thread-local is in the template of the program's; null, and a refusal, when it cannot be there.</summary>
+    public ulong? BindThreadLocal(Place target)
+    {
+        var symbol = target.Symbol ?? throw target.File.Damaged("a thread-local has no name");
+        var name = SnapshotMaker.NameOf(target.File, symbol);
+        if (snapshot.Entities.TryGetValue(name, out var entity) && entity.Kind == EntityKind.ThreadLocal) return entity.Offset;
+        if ((target.Section == 0 || library.Has(target.File)) && image.FindGlobal(symbol.Name) is { Symbol.IsThreadLocal: true } found) return found.Offset;
+        if (library.Has(target.File) && FindInImage(target.File, symbol) is { } shared) return shared;
+        return threadLocals.Take(name, target, symbol);
+    }
 
     private Placed TakeNew(EntityName name, Place place)
     {
@@ -158,7 +170,6 @@ internal sealed class PatchLinker
         var key = (place.File, place.Section, place.Start);
         if (placed.TryGetValue(key, out var known)) return known;
         var section = place.File.SectionOf(place.Section);
-        if (section.IsThreadLocal) Refusals.Add($"the thread-local {Llvm.Demangler.Demangle(place.Symbol?.Name ?? section.Name)} is new: threads that run have no room for it");
         var region = section.IsCode ? Region.Code : section.IsWritable && !section.Name.StartsWith(".data.rel.ro", StringComparison.Ordinal) ? Region.Data : Region.Constants;
         var offset = region == Region.Code ? Relocator.ReserveFunction(place) : Layout.Reserve(region, place.Size, (long)Math.Max(1, section.IsText ? 1 : section.Alignment));
         var content = place.File.Elf.Content(section).Span;

@@ -46,7 +46,7 @@ internal sealed class Snapshot
     public void CountWith(AppliedPatch patch, int home)
     {
         foreach (var (name, entity) in patch.Snapshot.Entities)
-            if (entity.Offset != Replaced) Entities[name] = entity with { Home = home };
+            if (entity.Offset != Replaced) Entities[name] = entity with { Home = entity.Kind == EntityKind.ThreadLocal ? 0 : home }; // those are in the program's threads
             else if (Entities.TryGetValue(name, out var old)) Entities[name] = old with { Digest = entity.Digest, Size = entity.Size };
     }
 

@@ -139,9 +139,8 @@ internal sealed class X86Relocator(PatchLinker linker, Image image)
 
     private long ThreadOffset(Place target)
     {
-        var addend = target.Addend;
-        if (linker.FindThreadLocal(target) is { Home: 0 } entity && image.IsProgram) return image.ThreadOffset(entity.Offset) + addend;
-        linker.Refusals.Add(image.IsProgram ? $"the thread-local {Llvm.Demangler.Demangle(target.Symbol?.Name ?? "")} is not in the program" : "thread-local variables of shared libraries cannot be reached from patches");
+        if (image.IsProgram) return linker.BindThreadLocal(target) is { } offset ? image.ThreadOffset(offset) + target.Addend : 0;
+        linker.Refusals.Add("thread-local variables of shared libraries cannot be reached from patches");
         return 0;
     }
 
