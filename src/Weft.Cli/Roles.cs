@@ -1,6 +1,7 @@
 using System.Text;
 using Weft.Cli.Ci;
 using Weft.Cli.Commands;
+using Weft.Cli.Commands.Hotpatch.Watch;
 using Weft.Cli.Testing;
 using Weft.Coverage;
 using Weft.Hotpatch;
@@ -44,11 +45,12 @@ internal static class Roles
         ["cc", .. var rest] => ClangDoor.Run(cplusplus: false, rest, Instruments),
         ["c++", .. var rest] => ClangDoor.Run(cplusplus: true, rest, Instruments),
         ["cargo", .. var rest] => Cargo(rest),
+        ["hotpatch", "watch", .. var rest] when !rest.Contains("--help") && !rest.Contains("-h") => WatchCommand.Run(rest),
         [LowerWorker.Verb, .. var rest] => LowerWorker.Run(rest),
         _ => CommandLine.Run(arguments),
     };
 
-    private static int Cargo(string[] arguments) =>
+    private static int Cargo(string[] arguments) => arguments is ["hotpatch", ..] ? Weft(arguments) :
         arguments is [] or ["--help" or "-h" or "help"] ? CommandLine.Run(["cargo", "--help"]) : CargoDoor.Run(arguments, Instruments);
 
     private static string CalledAs() => Path.GetFileName(Encoding.UTF8.GetString(Posix.CommandLine[0]));

@@ -46,7 +46,7 @@ public static class ChildProcess
     /// As <see cref="Run"/>, for a program that a person works with: what the terminal sends to both (Ctrl-C) is left to the
     /// program to answer, and what only this process is sent is handed on by <paramref name="send"/>.
     /// </summary>
-    public static int RunInForeground(string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?> environment, Action<int, PosixSignal> send)
+    public static int RunInForeground(string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?> environment, Action<int, PosixSignal> send, Action<int>? running = null)
     {
         Terminal.Command(program, arguments);
         using var process = new Process { StartInfo = Prepare(program, arguments, environment, workingDirectory: null) };
@@ -62,6 +62,7 @@ public static class ChildProcess
         {
             Start(process);
             started.SetResult(process.Id);
+            running?.Invoke(process.Id);
             process.WaitForExit();
             return process.ExitCode;
         }

@@ -31,14 +31,25 @@ public static class CargoDoor
     }
 
     /// <summary>Builds for a command that goes on with what came out: cargo's messages are read, not printed, unless they are asked for.</summary>
-    public static CargoResult Build(CargoRequest request, InstrumentSet instruments)
+    public static CargoResult Build(CargoRequest request, InstrumentSet instruments) => Begin(request, instruments)(new Dictionary<string, string?>());
+
+    /// <summary>The same for a command that builds again and again: what is asked of cargo and rustc once is not asked again.</summary>
+    /// <returns>Builds, with variables for the processes of that build.</returns>
+    public static Func<IReadOnlyDictionary<string, string?>, CargoResult> Begin(CargoRequest request, InstrumentSet instruments)
     {
         Posix.RequireUtf8Arguments();
         if (Terminal.IsSet("WEFT_DISABLE")) throw WeftException.Usage("WEFT_DISABLE is set, so nothing can be woven", "unset it, or build with plain cargo");
         var (cargo, rest) = Split(request.Arguments);
         var session = Prepare(cargo, rest, instruments, request);
-        var messages = new CargoMessages(request.PrintMessages);
-        var exit = ChildProcess.Listen(cargo[0], session.Arguments, session.Environment, messages.Take);
+        return variables => Run(cargo[0], session, variables, request.PrintMessages);
+    }
+
+    private static CargoResult Run(string cargo, Session session, IReadOnlyDictionary<string, string?> variables, bool printMessages)
+    {
+        var messages = new CargoMessages(printMessages);
+        var environment = new Dictionary<string, string?>(session.Environment);
+        foreach (var (name, value) in variables) environment[name] = value;
+        var exit = ChildProcess.Listen(cargo, session.Arguments, environment, messages.Take);
         PrintReports(session);
         return new CargoResult
         {

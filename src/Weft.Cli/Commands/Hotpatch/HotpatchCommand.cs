@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Weft.Cli.Commands.Hotpatch.Watch;
 
 namespace Weft.Cli.Commands.Hotpatch;
 
@@ -11,5 +12,6 @@ internal static class HotpatchCommand
         ApplyCommand.Create(),
         RevertCommand.Create(),
         ListCommand.Create(),
+        WatchCommand.Create(),
     };
 }

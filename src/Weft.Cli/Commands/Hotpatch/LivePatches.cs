@@ -18,8 +18,19 @@ internal sealed class LivePatches(LiveProcess process) : IDisposable
 {
     public static Option<string> ProcessOption() => new("--pid") { HelpName = "PROCESS", Description = "The program: its id, or its name if it is the only one", Required = true };
 
-    public static LivePatches Attach(string who) =>
-        new(LiveProcess.Attach(LiveProcess.Find(who), "hotpatch", "build it with 'weft cargo build --with hotpatch' or 'weft cc --with=hotpatch'"));
+    /// <param name="who">Its id or name.</param>
+    /// <param name="patience">How long it may take to be ready: it may just have begun.</param>
+    public static LivePatches Attach(string who, TimeSpan patience = default)
+    {
+        for (var until = DateTime.UtcNow + patience; ; Thread.Sleep(5))
+            try
+            {
+                return new(LiveProcess.Attach(LiveProcess.Find(who), "hotpatch", "build it with 'weft cargo build --with hotpatch' or 'weft cc --with=hotpatch'"));
+            }
+            catch (WeftException) when (DateTime.UtcNow < until)
+            {
+            }
+    }
 
     public int ProcessId => process.Id;
 
