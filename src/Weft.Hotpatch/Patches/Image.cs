@@ -96,7 +96,8 @@ internal sealed class Image
 
     private void Add(string unit, ElfSymbol symbol)
     {
-        if (!byName.TryGetValue(symbol.Name, out var list)) byName[symbol.Name] = list = [];
+        var name = symbol.Name.IndexOf('@') is var version and > 0 ? symbol.Name[..version] : symbol.Name; // what a shared library defines and the program keeps
+        if (!byName.TryGetValue(name, out var list)) byName[name] = list = [];
         list.Add((unit, symbol));
     }
 

@@ -23,8 +23,8 @@ internal sealed class ThreadRoom
         if (image.FindGlobal(Symbol) is not { } room) return;
         next = room.Offset;
         end = room.Offset + room.Symbol.Size;
-        foreach (var taken in snapshot.Entities.Values)
-            if (taken.Kind == EntityKind.ThreadLocal && taken.Offset >= next && taken.Offset < end) next = Math.Max(next, taken.Offset + taken.Size);
+        foreach (var (name, taken) in snapshot.Entities)
+            if (taken.Kind == EntityKind.ThreadLocal && name.Name != Symbol && taken.Offset >= next && taken.Offset < end) next = taken.Offset + taken.Size;
     }
 
     public IReadOnlyDictionary<EntityName, ulong> News => news;

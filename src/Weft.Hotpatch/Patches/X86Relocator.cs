@@ -67,8 +67,7 @@ internal sealed class X86Relocator(PatchLinker linker, Image image)
             var at = piece.Offset + (uint)(relocation.Offset - piece.Place.Start);
             if (relocation.Type is X86Relocation.TlsGd or X86Relocation.TlsLd)
             {
-                RelaxCall(piece, at, relocation.Type, relocation.Type == X86Relocation.TlsGd ? ThreadOffset(target) + 4 : 0);
-                i++; // the call of __tls_get_addr is gone
+                RelaxCall(piece, at, relocation.Type, relocation.Type == X86Relocation.TlsGd ? ThreadOffset(target) + 4 : 0, targets[++i].Relocation.Type); // with the call of __tls_get_addr
             }
             else if (relocation.Type is X86Relocation.TpOff32 or X86Relocation.DtpOff32) Put32(piece.Region, at, ThreadOffset(target));
             else if (relocation.Type is X86Relocation.TpOff64 or X86Relocation.DtpOff64) Put64(piece.Region, at, ThreadOffset(target));
@@ -144,16 +143,19 @@ internal sealed class X86Relocator(PatchLinker linker, Image image)
         return 0;
     }
 
-    // 66 48 8d 3d x@tlsgd  66 66 48 e8 __tls_get_addr@plt  ==>  64 48 8b 04 25 0  48 8d 80 x@tpoff
-    //    48 8d 3d x@tlsld           e8 __tls_get_addr@plt  ==>  66 66 66 64 48 8b 04 25 0
-    private void RelaxCall(Placed piece, uint at, uint type, long offset)
+    // 66 48 8d 3d x@tlsgd  66 66 48 e8 __tls_get_addr@plt             ==>  64 48 8b 04 25 0  48 8d 80 x@tpoff
+    //    48 8d 3d x@tlsld           e8 __tls_get_addr@plt             ==>  66 66 66 64 48 8b 04 25 0
+    // and with -fno-plt      ...  66 48 ff 15 __tls_get_addr@gotpcrel      the same, and
+    //                                  ff 15 __tls_get_addr@gotpcrel  ==>  66 66 66 66 64 48 8b 04 25 0
+    private void RelaxCall(Placed piece, uint at, uint type, long offset, uint callType)
     {
         ReadOnlySpan<byte> load = [0x64, 0x48, 0x8B, 0x04, 0x25, 0, 0, 0, 0];
         if (type == X86Relocation.TlsLd)
         {
-            var code = linker.Layout.Bytes(piece.Region, at - 3, 12);
-            code[..3].Fill(0x66);
-            load.CopyTo(code[3..]);
+            var padding = callType == X86Relocation.Plt32 ? 3 : 4;
+            var code = linker.Layout.Bytes(piece.Region, at - 3, padding + load.Length);
+            code[..padding].Fill(0x66);
+            load.CopyTo(code[padding..]);
             return;
         }
         var sequence = linker.Layout.Bytes(piece.Region, at - 4, 16);

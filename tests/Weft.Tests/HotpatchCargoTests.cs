@@ -1,0 +1,85 @@
+using System.Diagnostics;
+
+namespace Weft.Tests;
+
+/// <summary>Patches of cargo projects, and <c>weft hotpatch watch</c>.</summary>
+public sealed class HotpatchCargoTests : PatchedPrograms
+{
+    private const string Manifest = "[package]\nname = \"steps\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    private static readonly string Source = Fixture("steps.rs");
+
+    [Needs("cargo")]
+    public void A_watched_program_has_each_change_and_keeps_its_state() => Watch();
+
+    [Needs("cargo")]
+    public void A_watched_release_build_has_each_change_too() => Watch("--release");
+
+    private void Watch(params string[] options)
+    {
+        var watch = WatchProject(options);
+        var program = watch.Process;
+        Assert.Equal("step 1 thread 8 area 7 total 3 even 2: even 2", Ask(program, "2"));
+        Save(watch, ("\"step {}", "\"STEP {}"), ("self.0 * self.0", "self.0 * self.0 * 10.0"), ("map(|x| x + 1)", "map(|x| x + 1000)"), ("panic!(\"even {n}\")", "panic!(\"EVEN NUMBER {n} {:?}\", vec![n])"));
+        Assert.Equal("STEP 2 thread 9 area 43 total 2001 even 2: EVEN NUMBER 2 [2]", Ask(program, "2"));
+
+        // New functions, a new static, and of the standard library what the program has not had.
+        Save(watch, ("self.steps += 1;", "self.steps += 1; fresh();"), ("fn main()", "static FRESH: AtomicU32 = AtomicU32::new(40);\nfn fresh() { let n = FRESH.fetch_add(1, Ordering::SeqCst); if std::env::var(\"NO_SUCH_VARIABLE\").is_err() { print!(\"fresh {n} \"); } }\n\nfn main()"));
+        Assert.Equal("fresh 40 STEP 3 thread 10 area 43 total 1000 odd 1: fine", Ask(program, "1"));
+        Save(watch, ("\"fresh {n} \"", "\"FRESH {n} \""));
+        Assert.Equal("FRESH 41 STEP 4 thread 11 area 43 total 1000 odd 1: fine", Ask(program, "1"));
+
+        // An error is shown as cargo shows it, and changes nothing; so is what cannot be patched.
+        Save(watch, "error: expected expression", ("self.steps += 1;", "self.steps += ;"));
+        Assert.Equal("FRESH 42 STEP 5 thread 12 area 43 total 1000 odd 1: fine", Ask(program, "1"));
+        Save(watch, "has another initial value", ("self.steps += ;", "self.steps += 1;"), ("AtomicU32::new(3)", "AtomicU32::new(4)"));
+        Assert.Equal("FRESH 43 STEP 6 thread 13 area 43 total 1000 odd 1: fine", Ask(program, "1"));
+        Save(watch, ("AtomicU32::new(4)", "AtomicU32::new(3)"), ("\"FRESH {n} \"", "\"last {n} \""));
+        Assert.Equal("last 44 STEP 7 thread 14 area 43 total 1000 odd 1: fine", Ask(program, "1"));
+        program.StandardInput.Close();
+        Assert.True(program.WaitForExit(10_000), "the watch goes on after its program has ended");
+        Assert.Equal(0, program.ExitCode);
+    }
+
+    private sealed class WatchedProject(Process process, List<string> messages)
+    {
+        public Process Process { get; } = process;
+
+        public int Seen { get; set; }
+
+        /// <summary>Waits for a line of stderr that has the text, behind those that have been waited for.</summary>
+        public void Await(string text)
+        {
+            for (var until = DateTime.UtcNow + TimeSpan.FromMinutes(2); DateTime.UtcNow < until; Thread.Sleep(5))
+                lock (messages)
+                    for (; Seen < messages.Count; Seen++)
+                        if (messages[Seen].Contains(text, StringComparison.Ordinal))
+                        {
+                            Seen++;
+                            return;
+                        }
+            lock (messages) Assert.Fail($"no '{text}' in\n{string.Join('\n', messages)}");
+        }
+    }
+
+    private WatchedProject WatchProject(params string[] options)
+    {
+        Harness.Write("Cargo.toml", Manifest);
+        Harness.Write("src/main.rs", Source);
+        var process = Start(Harness.Weft, ["hotpatch", "watch", .. options], out var messages);
+        var watched = new WatchedProject(process, messages);
+        watched.Await("save a source file");
+        return watched;
+    }
+
+    private void Save(WatchedProject watched, params (string Old, string New)[] edits) => Save(watched, "Patched", edits);
+
+    private void Save(WatchedProject watched, string awaited, params (string Old, string New)[] edits)
+    {
+        var path = Harness.Path("src/main.rs");
+        File.WriteAllText(path, Edit(File.ReadAllText(path), edits));
+        watched.Await(awaited);
+        if (awaited == "Patched") watched.Await("Finished");
+        else if (awaited.StartsWith("error", StringComparison.Ordinal)) watched.Await("goes on as it is");
+        else watched.Await("Finished");
+    }
+}
