@@ -50,9 +50,10 @@ public sealed class HotpatchInstrument : IInstrument
         List<Glob> only = [.. Glob.List(context.Option("only"))], never = [.. Glob.List(context.Option("never"))];
         foreach (var function in module.Functions.Where(f => MayBeReplaced(f) && Wants(f, only, never))) room.Make(module, function);
         if (!TargetSystem.IsElf(module.Triple)) CodeViewFlag.Add(module);
+        else TypeLayouts.Add(module);
     }
 
-    public bool Finish(byte[] objectFile) => EntryAlignment.Relax(objectFile) | CodeViewFlag.Set(objectFile);
+    public bool Finish(byte[] objectFile) => EntryAlignment.Relax(objectFile) | CodeViewFlag.Set(objectFile) | TypeLayouts.Exclude(objectFile);
 
     public bool SeesLinks => true;
 

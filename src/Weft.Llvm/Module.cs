@@ -94,6 +94,18 @@ public sealed unsafe class Module : IDisposable
 
     public bool HasFlag(string name) => Native.LLVMGetModuleFlag(Handle, name, (nuint)System.Text.Encoding.UTF8.GetByteCount(name)) != 0;
 
+    /// <summary>The compile units that debug information is of; none without.</summary>
+    public DebugNode[] CompileUnits
+    {
+        get
+        {
+            const string name = "llvm.dbg.cu";
+            var values = new nint[Native.LLVMGetNamedMetadataNumOperands(Handle, name)];
+            fixed (nint* first = values) Native.LLVMGetNamedMetadataOperands(Handle, name, first);
+            return Array.ConvertAll(values, v => new DebugNode(Context.Handle, Native.LLVMValueAsMetadata(v)));
+        }
+    }
+
     /// <summary>Drops all debug information.</summary>
     public void StripDebugInformation() => _ = Native.LLVMStripModuleDebugInfo(Handle);
 

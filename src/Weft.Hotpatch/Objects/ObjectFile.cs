@@ -35,6 +35,10 @@ internal sealed class ObjectFile
     /// <summary>Functions and variables that it defines.</summary>
     public IEnumerable<ElfSymbol> Definitions => named.Values.SelectMany(list => list);
 
+    /// <summary>What it says of types and signatures: see <see cref="Weaving.TypeLayouts"/>.</summary>
+    public IEnumerable<(string Name, string Layout)> Types =>
+        Elf.Sections.FirstOrDefault(s => s.Name == Weaving.TypeLayouts.Section) is { } section ? Weaving.TypeLayouts.Read(Elf.Content(section), Name) : [];
+
     /// <summary>Null when it is no object that this class reads.</summary>
     public static ObjectFile? TryRead(byte[] content, string name) =>
         ElfFile.TryRead(content, name) is { Is64: true, IsRelocatable: true } elf ? new ObjectFile(name, elf) : null;

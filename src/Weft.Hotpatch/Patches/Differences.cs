@@ -31,6 +31,7 @@ internal sealed class Differences
         foreach (var file in objects) differences.Compare(file);
         if (differences.newConstants.Count > 0)
             foreach (var file in objects) differences.FollowConstants(file);
+        new TypeDifferences(snapshot, differences).Find(objects);
         return differences;
     }
 

@@ -77,6 +77,8 @@ internal sealed class PatchBuilder
         var described = new Snapshot();
         foreach (var name in changed) described.Entities[name] = differences.Describe(name) with { Offset = Snapshot.Replaced };
         foreach (var (name, piece) in linker.News) described.Entities[name] = differences.Describe(name) with { Offset = linker.AddressOf(piece) };
+        foreach (var file in differences.Definitions.Values.Select(d => d.File).Distinct())
+            foreach (var (name, layout) in file.Types) described.AddType(name, layout);
         foreach (var (name, offset) in linker.NewThreadLocals) described.Entities[name] = differences.Describe(name) with { Offset = offset };
         return described;
     }

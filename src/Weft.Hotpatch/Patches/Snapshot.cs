@@ -37,6 +37,15 @@ internal sealed class Snapshot
     /// <summary>Names that several of one unit have, which a patch cannot tell apart.</summary>
     public HashSet<EntityName> Ambiguous { get; } = [];
 
+    /// <summary>Layouts of types and signatures of functions, by name (see <see cref="Weaving.TypeLayouts"/>). Files of C may use one name for several.</summary>
+    public Dictionary<string, HashSet<string>> Types { get; } = [];
+
+    public void AddType(string name, string layout)
+    {
+        if (!Types.TryGetValue(name, out var known)) Types[name] = known = [];
+        known.Add(layout);
+    }
+
     /// <summary>Offset of what a patch has replaced, and not moved: calls still go where it was.</summary>
     public const ulong Replaced = ulong.MaxValue;
 
@@ -48,6 +57,8 @@ internal sealed class Snapshot
         foreach (var (name, entity) in patch.Snapshot.Entities)
             if (entity.Offset != Replaced) Entities[name] = entity with { Home = entity.Kind == EntityKind.ThreadLocal ? 0 : home }; // those are in the program's threads
             else if (Entities.TryGetValue(name, out var old)) Entities[name] = old with { Digest = entity.Digest, Size = entity.Size };
+        foreach (var (name, layouts) in patch.Snapshot.Types)
+            foreach (var layout in layouts) AddType(name, layout);
     }
 
     public byte[] Write()
@@ -73,6 +84,13 @@ internal sealed class Snapshot
             }
             writer.Write(Ambiguous.Count);
             foreach (var name in Ambiguous) WriteName(writer, name, numbers);
+            writer.Write(Types.Sum(t => t.Value.Count));
+            foreach (var (name, layouts) in Types)
+                foreach (var layout in layouts)
+                {
+                    writer.Write(name);
+                    writer.Write(layout);
+                }
         }
         return memory.ToArray();
     }
@@ -107,6 +125,7 @@ internal sealed class Snapshot
             snapshot.Entities[name] = new Entity(kind, digest, (ulong)reader.Read7BitEncodedInt64(), 0, (ulong)reader.Read7BitEncodedInt64());
         }
         for (var count = reader.ReadInt32(); count > 0; count--) snapshot.Ambiguous.Add(ReadName());
+        for (var count = reader.ReadInt32(); count > 0; count--) snapshot.AddType(reader.ReadString(), reader.ReadString());
         return snapshot;
     }
 
