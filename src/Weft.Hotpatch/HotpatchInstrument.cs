@@ -1,4 +1,5 @@
 using Weft.Core;
+using Weft.Hotpatch.Check;
 using Weft.Hotpatch.Weaving;
 using Weft.Llvm;
 
@@ -47,11 +48,22 @@ public sealed class HotpatchInstrument : IInstrument
     {
         var room = Room.For(module.Triple);
         List<Glob> only = [.. Glob.List(context.Option("only"))], never = [.. Glob.List(context.Option("never"))];
-        foreach (var function in module.Functions.Where(f => MayBeReplaced(f) && Wants(f, only, never))) room.Make(module, function);
-        if (!TargetSystem.IsElf(module.Triple)) CodeViewFlag.Add(module);
+        var isElf = TargetSystem.IsElf(module.Triple);
+        foreach (var function in module.Functions.Where(f => MayBeReplaced(f) && Wants(f, only, never)))
+        {
+            room.Make(module, function);
+            if (!isElf) OwnSection.Give(function);
+        }
+        if (!isElf) CodeViewFlag.Add(module);
     }
 
-    public bool Finish(byte[] objectFile) => EntryAlignment.Relax(objectFile) | CodeViewFlag.Set(objectFile);
+    /// <exception cref="WeftException">A function is not replaceable after all.</exception>
+    public bool Finish(byte[] objectFile)
+    {
+        var changed = EntryAlignment.Relax(objectFile) | CodeViewFlag.Set(objectFile);
+        WovenCheck.Run(objectFile);
+        return changed;
+    }
 
     private static bool Wants(Function function, List<Glob> only, List<Glob> never)
     {

@@ -94,6 +94,8 @@ public sealed unsafe class Module : IDisposable
 
     public bool HasFlag(string name) => Native.LLVMGetModuleFlag(Handle, name, (nuint)System.Text.Encoding.UTF8.GetByteCount(name)) != 0;
 
+    public bool HasNamedMetadata(string name) => Native.LLVMGetNamedMetadata(Handle, name, (nuint)System.Text.Encoding.UTF8.GetByteCount(name)) != 0;
+
     /// <summary>Drops all debug information.</summary>
     public void StripDebugInformation() => _ = Native.LLVMStripModuleDebugInfo(Handle);
 

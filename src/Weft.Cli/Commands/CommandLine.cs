@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Weft.Cli.Commands.Coverage;
+using Weft.Cli.Commands.Hotpatch;
 using Weft.Cli.Commands.Tracing;
 using Weft.Core;
 using Weft.Llvm;
@@ -45,6 +46,7 @@ internal static class CommandLine
         root.Add(InterruptsCommand.Create());
         root.Add(TracingCommand.Create());
         root.Add(CoverageCommand.Create());
+        root.Add(HotpatchCommand.Create());
         root.Add(DemoCommand.Create());
         root.Add(DoctorCommand.Create());
         root.Add(CacheCommand.Create());
