@@ -19,11 +19,11 @@ internal sealed class ArmRules : Rules
 
     public override string Describe(CodeSection section, ulong place, ulong end) => end - place < 4 ? "" : Word(section.From(place)) is Nop ? "nop" : $"{Word(section.From(place)):x8}";
 
-    public override string? WhyFixed(CodeSection section, ulong place, ulong end)
+    public override IEnumerable<string> WhyFixed(CodeSection section, ulong place, ulong end)
     {
-        if (place % 4 != 0 || section.Alignment % 4 != 0) return "it is not aligned to four bytes";
-        if (end - place < 4) return "there is no instruction";
-        return Word(section.From(place)) == Nop ? null : "the first instruction may not be exchanged under running threads: it is no nop";
+        if (end - place < 4) yield return "there is no instruction";
+        else if (Word(section.From(place)) != Nop) yield return "the first instruction may not be exchanged under running threads: it is no nop";
+        if (place % 4 != 0 || section.Alignment % 4 != 0) yield return "it is not aligned to four bytes";
     }
 
     public override IEnumerable<Branch> Branches(CodeSection section, ulong start, ulong end)

@@ -27,7 +27,7 @@ internal static class ElfCode
                 if (elf.Sections[i] is { IsCode: true, Size: > 0 } section && IsForPrograms(section) && elf.Content(section) is { Length: > 0 } content)
                     places.Add(i, section.Name, section.Address, Math.Max(section.Alignment, 1), content);
             foreach (var section in places.Indices) places.Refer(section, [.. References(elf, processor, places, section)]);
-            return new(processor, elf.IsRelocatable, places.Sections, Functions(elf, name, places), IsFilled: elf.SectionContent(".comment").IndexOf("Linker: LLD"u8) >= 0);
+            return new(processor, elf.IsRelocatable, places.Sections, Functions(elf, name, places), IsFilled: elf.SectionContent(".comment").IndexOf("LLD "u8) >= 0);
         }
         catch (Exception e) when (e is ArgumentException or IndexOutOfRangeException or OverflowException)
         {

@@ -33,7 +33,7 @@ internal static class FrameTable
             var owner = BinaryPrimitives.ReadInt32LittleEndian(table[start..]);
             if (owner != 0)
             {
-                var encoding = Encoding(table[(start - owner)..]);
+                var encoding = Encoding(table[(start - owner + 4)..]);
                 var pointer = start + 4;
                 if (Pointer(table, ref pointer, encoding, address) is { } function && Pointer(table, ref pointer, (byte)(encoding & Form), address) is > 0 and var size) list.Add((function, size));
             }

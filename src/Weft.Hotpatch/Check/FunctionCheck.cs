@@ -68,7 +68,7 @@ internal sealed class FunctionCheck
     private string Sentence(Branch branch, int from, int target, int offset)
     {
         var kind = branch.IsCall ? "a call" : "a jump";
-        var where = from == target && branch.From >= entries[from] ? $"at +0x{branch.From - entries[from]:x}" : $"in {NameOf(functions[from])}";
+        var where = from == target && branch.From >= entries[from] && branch.From < ends[from] ? $"at +0x{branch.From - entries[from]:x}" : $"in {NameOf(functions[from])}";
         return $"{kind} {where} leads to {(offset == 0 ? "the entry" : $"+0x{offset:x}")}";
     }
 
@@ -97,7 +97,7 @@ internal sealed class FunctionCheck
         var violations = new List<Violation>();
         var point = PatchPoint(index);
         var place = function.Entry + (ulong)point;
-        if (rules.WhyFixed(function.Section, place, ends[index]) is { } why) violations.Add(new(Condition.Instruction, why));
+        foreach (var why in rules.WhyFixed(function.Section, place, ends[index])) violations.Add(new(Condition.Instruction, why));
         if (badBranches[index] is { } bad) violations.Add(new(Condition.Branch, bad.Count == 1 ? bad[0] : $"{bad[0]}, and {bad.Count - 1} more"));
         var room = rules.Room(function.Section, gap, function.Entry);
         if (room < rules.LeastRoom && !LinkerMakesRoom(function)) violations.Add(new(Condition.Room, $"{(room == 1 ? "1 byte" : $"{room} bytes")} of room before it, {rules.LeastRoom} are needed"));

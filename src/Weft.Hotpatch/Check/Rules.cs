@@ -17,11 +17,11 @@ internal abstract class Rules
     /// <summary>The instruction at a place in words.</summary>
     public abstract string Describe(CodeSection section, ulong place, ulong end);
 
-    /// <summary>Why the instruction at a place cannot be exchanged, or null.</summary>
+    /// <summary>Why the instruction at a place cannot be exchanged, if it cannot.</summary>
     /// <param name="section">Where it is.</param>
     /// <param name="place">The patch point.</param>
     /// <param name="end">Of its function.</param>
-    public abstract string? WhyFixed(CodeSection section, ulong place, ulong end);
+    public abstract IEnumerable<string> WhyFixed(CodeSection section, ulong place, ulong end);
 
     /// <summary>The branches of a function whose targets the file tells.</summary>
     public abstract IEnumerable<Branch> Branches(CodeSection section, ulong start, ulong end);

@@ -18,14 +18,12 @@ internal sealed class X86Rules : Rules
 
     public override string Describe(CodeSection section, ulong place, ulong end) => place == end ? "" : First(section, place, end) is { IsInvalid: false } first ? first.ToString() : "no instruction";
 
-    public override string? WhyFixed(CodeSection section, ulong place, ulong end)
+    public override IEnumerable<string> WhyFixed(CodeSection section, ulong place, ulong end)
     {
-        if (place == end) return "there is no instruction";
-        if (place % 8 == 7) return "its two bytes lie on both sides of a multiple of eight: no store exchanges them at once";
-        if (place % 2 != 0 || section.Alignment % 2 != 0) return "it is not aligned to two bytes: no store need exchange them at once";
-        var first = First(section, place, end);
-        if (first.IsInvalid) return "there is no instruction";
-        return first.Length >= 2 ? null : $"the first instruction has one byte: {first}";
+        if (place == end || First(section, place, end) is not { IsInvalid: false } first) yield return "there is no instruction";
+        else if (first.Length < 2) yield return $"the first instruction has one byte: {first}";
+        if (place % 8 == 7) yield return "its two bytes lie on both sides of a multiple of eight: no store exchanges them at once";
+        else if (place % 2 != 0 || section.Alignment % 2 != 0) yield return "it is not aligned to two bytes: no store need exchange them at once";
     }
 
     public override IEnumerable<Branch> Branches(CodeSection section, ulong start, ulong end)
