@@ -21,7 +21,6 @@ public sealed class HotpatchCodeTests : HotpatchFiles
     [TheoryNeeds("clang-22")]
     [InlineData("-O0")]
     [InlineData("-O2", "-fcf-protection=full")]
-    [InlineData("-Oz")]
     public void Functions_of_the_kernels_are_replaceable(params string[] flags) => MustBeReplaceable(Objects("kernels", Kernels, flags));
 
     [TheoryNeeds("clang-22", "clang-19", "aarch64-linux-gnu-gcc"), Trait("Category", "Slow")]
@@ -103,13 +102,21 @@ public sealed class HotpatchCodeTests : HotpatchFiles
         Assert.Equal(Bodies("plain.o")["return_42"], Bodies("woven.o")["return_42"]);
     }
 
-    [TheoryNeeds("clang-22")]
-    [InlineData("-O2")]
+    [Needs("clang-22")]
+    public void A_function_that_was_replaceable_but_for_room_keeps_the_bytes_that_clang_gives_it() => AssertUnaffected("-O2", _ => ["clang-22", "-O2", "-ffunction-sections", "-fdata-sections"]);
+
+    // Here the build without goes through the same files: reading bitcode once more changes the order of uses, which shows with -Os.
+    [TheoryNeeds("clang-22"), Trait("Category", "Slow")]
+    [InlineData("-O1")]
+    [InlineData("-O3")]
     [InlineData("-Os")]
-    public void A_function_that_was_replaceable_but_for_room_keeps_its_bytes(string level)
+    [InlineData("-Oz")]
+    public void A_function_that_was_replaceable_but_for_room_keeps_its_bytes(string level) => AssertUnaffected(level, _ => [Harness.Weft, "cc", "--with=hotpatch", "--hotpatch-never=*", level]);
+
+    private void AssertUnaffected(string level, Func<bool, string[]> without)
     {
         string[] sources = [.. Corpus.Where(s => s.EndsWith(".c", StringComparison.Ordinal))];
-        var plain = Check(Objects("plain", sources, _ => ["clang-22", level, "-ffunction-sections", "-fdata-sections"]));
+        var plain = Check(Objects("plain", sources, without));
         _ = Objects("woven", sources, level);
         // With -Os functions may lie anywhere, which says nothing of their bytes.
         var unaffected = plain.Where(f => !f.Conditions.Contains("branch") && !f.Why.Contains("first instruction")).ToList();
