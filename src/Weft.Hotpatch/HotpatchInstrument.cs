@@ -48,13 +48,13 @@ public sealed class HotpatchInstrument : IInstrument
     {
         var room = Room.For(module.Triple);
         List<Glob> only = [.. Glob.List(context.Option("only"))], never = [.. Glob.List(context.Option("never"))];
-        var isElf = TargetSystem.IsElf(module.Triple);
+        var isCoff = TargetSystem.IsCoff(module.Triple);
         foreach (var function in module.Functions.Where(f => MayBeReplaced(f) && Wants(f, only, never)))
         {
             room.Make(module, function);
-            if (!isElf) OwnSection.Give(function);
+            if (isCoff) OwnSection.Give(function);
         }
-        if (!isElf) CodeViewFlag.Add(module);
+        if (isCoff) CodeViewFlag.Add(module);
     }
 
     /// <exception cref="WeftException">A function is not replaceable after all.</exception>

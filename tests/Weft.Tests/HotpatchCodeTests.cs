@@ -8,6 +8,8 @@ namespace Weft.Tests;
 /// <summary>What Weft weaves is replaceable in code of every kind, and changes nothing else; what would not be fails the build.</summary>
 public sealed class HotpatchCodeTests : HotpatchFiles
 {
+    private const string Llvm19 = "/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1";
+
     private const string Functions = """
         #![crate_type = "lib"]
         #![no_std]
@@ -40,7 +42,8 @@ public sealed class HotpatchCodeTests : HotpatchFiles
         foreach (var level in (string[])["-O0", "-O1", "-O2", "-O3", "-Os", "-Oz"])
         {
             // What a sanitizer makes at the start of a module is not of the source.
-            var objects = Objects("corpus" + level, Corpus, [level, .. flags]);
+            var isForeign = flags.Any(f => f.StartsWith("--target", StringComparison.Ordinal));
+            var objects = Objects("corpus" + level, isForeign ? PortableCorpus : Corpus, [level, .. flags]);
             MustBeReplaceable([.. objects, "--never", "asan.module_*"]);
         }
     }
@@ -148,6 +151,26 @@ public sealed class HotpatchCodeTests : HotpatchFiles
 
         Assert.Equal(8, SmallestRoomInProgram("source.obj"));
         Assert.InRange(SmallestRoomInProgram("source.obj", "/functionpadmin"), 8 + 6, 8 + 16);
+    }
+
+    [TheoryNeeds("clang-19", "clang-22", Llvm19)]
+    [InlineData("clang-19", "-g0")]
+    [InlineData("clang-19", "-g", "-gcodeview")]
+    public void Windows_objects_of_an_older_LLVM_have_one_mark(string compiler, params string[] flags)
+    {
+        Harness.Bitcode(compiler, "int one(void) { return 1; }", ["--target=x86_64-pc-windows-msvc", .. flags]);
+        Harness.Environment["WEFT_LLVM"] = Llvm19;
+        Harness.Must(Harness.Weft, "lower", "source.bc", "--with", "hotpatch", "-o", "source.obj");
+        Assert.Single(Harness.Must("llvm-readobj-22", "--codeview", "source.obj").Output.Split('\n'), l => l.Contains("HotPatch (0x4000)"));
+    }
+
+    [Needs("clang-22")]
+    public void Other_systems_get_no_mark_and_Windows_on_aarch64_is_refused()
+    {
+        Harness.Bitcode("clang-22", "int one(void) { return 1; }", "--target=x86_64-apple-darwin");
+        Harness.Must(Harness.Weft, "lower", "source.bc", "--with", "hotpatch", "-o", "source.o");
+        Harness.Bitcode("clang-22", "int one(void) { return 1; }", "--target=aarch64-pc-windows-msvc");
+        Harness.AssertToldWell(Harness.RunWeft("lower", "source.bc", "--with", "hotpatch", "-o", "source.obj"), ExitCode.Failure, "Windows on aarch64");
     }
 
     [Needs("clang-22")]

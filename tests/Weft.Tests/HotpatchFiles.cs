@@ -37,7 +37,7 @@ public abstract class HotpatchFiles : IDisposable
     }
 
     /// <summary>Compiles sources with Weft into objects in a folder of their own; returns these.</summary>
-    protected string[] Objects(string folder, string[] sources, params string[] flags) => Objects(folder, sources, isCpp => [Harness.Weft, isCpp ? "c++" : "cc", "--with=hotpatch", .. flags]);
+    protected string[] Objects(string folder, string[] sources, params string[] flags) => Objects(folder, sources, isCpp => [Harness.Weft, isCpp ? "c++" : "cc", "--with=hotpatch", .. isCpp ? ["-std=c++20"] : Array.Empty<string>(), .. flags]);
 
     /// <summary>Compiles sources, several at once, into objects in folders named as theirs are; returns these.</summary>
     /// <param name="folder">What these folders are in.</param>
@@ -57,6 +57,9 @@ public abstract class HotpatchFiles : IDisposable
 
     /// <summary>The repository's own C and C++ programs.</summary>
     protected static string[] Corpus { get; } = [.. Sources("bench/kernels", "*.c"), .. Sources("examples", "*.c"), .. Sources("tests/fixtures/coverage", "*.c"), .. Sources("tests/fixtures/coverage", "*.cc")];
+
+    /// <summary>What of it compiles for other processors: there are no headers of C++ for these, and one file has assembly.</summary>
+    protected static string[] PortableCorpus { get; } = [.. Corpus.Where(s => s.EndsWith(".c", StringComparison.Ordinal) && !s.EndsWith("/assembly.c", StringComparison.Ordinal))];
 
     protected static string[] Kernels { get; } = [.. Sources("bench/kernels", "*.c")];
 

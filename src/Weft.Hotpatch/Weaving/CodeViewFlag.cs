@@ -13,7 +13,7 @@ namespace Weft.Hotpatch.Weaving;
 internal static class CodeViewFlag
 {
     private const uint Signature = 4, Symbols = 0xF1, HotPatch = 1 << 14;
-    private const ushort Compile3 = 0x113C, CvAmd64 = 0xD0, CvArm64 = 0xF6;
+    private const ushort Compile3 = 0x113C, Amd64 = 0xD0;
     private const string Section = ".debug$S";
 
     private delegate bool RecordAction(Span<byte> flags);
@@ -22,7 +22,7 @@ internal static class CodeViewFlag
     public static void Add(Module module)
     {
         if (module.HasNamedMetadata("llvm.dbg.cu")) return;
-        var record = module.Context.ConstBytes(Record(module.Triple.StartsWith("x86_64", StringComparison.Ordinal) ? CvAmd64 : CvArm64));
+        var record = module.Context.ConstBytes(Record());
         var global = module.AddGlobal(record.Type, "weft.hotpatch.compile3");
         global.Initializer = record;
         global.IsConstant = true;
@@ -77,14 +77,14 @@ internal static class CodeViewFlag
     private static uint U32(ReadOnlySpan<byte> bytes) => BinaryPrimitives.ReadUInt32LittleEndian(bytes);
 
     // struct SYMTYPE and CFLAGSYM3 of Microsoft's cvinfo.h.
-    private static byte[] Record(ushort machine)
+    private static byte[] Record()
     {
         var text = "weft\0"u8;
         var record = new byte[(2 + 4 + 2 + 8 * 2 + text.Length + 2 + 3) & ~3];
         BinaryPrimitives.WriteUInt16LittleEndian(record, (ushort)(record.Length - 2));
         BinaryPrimitives.WriteUInt16LittleEndian(record.AsSpan(2), Compile3);
         BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(4), HotPatch);
-        BinaryPrimitives.WriteUInt16LittleEndian(record.AsSpan(8), machine);
+        BinaryPrimitives.WriteUInt16LittleEndian(record.AsSpan(8), Amd64);
         text.CopyTo(record.AsSpan(26));
         var bytes = new byte[12 + record.Length];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, Signature);
