@@ -14,6 +14,7 @@ public sealed class ElfFile
     private readonly bool wide;
     private readonly List<ElfSection> sections = [];
     private IReadOnlyList<ElfSymbol>? symbols;
+    private Dictionary<int, List<ElfSection>>? relocationTables;
 
     private ElfFile(byte[] data, string name)
     {
@@ -133,7 +134,7 @@ public sealed class ElfFile
     private List<ElfRelocation> ReadRelocations(int section)
     {
         var list = new List<ElfRelocation>();
-        foreach (var table in sections.Where(s => s.Type == ElfSection.RelocationsWithAddends && s.Info == section))
+        foreach (var table in RelocationTables(section))
             for (long i = 0; i < table.Size / 24; i++)
             {
                 var at = checked((int)(table.Offset + i * 24));
@@ -141,6 +142,19 @@ public sealed class ElfFile
             }
         list.Sort((a, b) => a.Offset.CompareTo(b.Offset));
         return list;
+    }
+
+    private List<ElfSection> RelocationTables(int section)
+    {
+        if (relocationTables == null)
+        {
+            relocationTables = [];
+            foreach (var table in sections)
+                if (table.Type == ElfSection.RelocationsWithAddends)
+                    if (relocationTables.TryGetValue((int)table.Info, out var others)) others.Add(table);
+                    else relocationTables[(int)table.Info] = [table];
+        }
+        return relocationTables.GetValueOrDefault(section) ?? [];
     }
 
     private List<ElfFunction> ReadFunctions(uint tableType)
@@ -303,4 +317,4 @@ public sealed record ElfSymbol(string Name, ulong Value, ulong Size, byte Info, 
 /// <param name="Type">By the numbers of the processor's ABI.</param>
 /// <param name="Symbol">Index.</param>
 /// <param name="Addend">To be added to the symbol's address.</param>
-public readonly record struct ElfRelocation(int Offset, uint Type, int Symbol, long Addend);
+public sealed record ElfRelocation(int Offset, uint Type, int Symbol, long Addend);

@@ -1,4 +1,5 @@
 using Weft.Core;
+using Weft.Hotpatch.Check;
 using Weft.Hotpatch.Patches;
 using Weft.Hotpatch.Weaving;
 using Weft.Llvm;
@@ -48,12 +49,23 @@ public sealed class HotpatchInstrument : IInstrument
     {
         var room = Room.For(module.Triple);
         List<Glob> only = [.. Glob.List(context.Option("only"))], never = [.. Glob.List(context.Option("never"))];
-        foreach (var function in module.Functions.Where(f => MayBeReplaced(f) && Wants(f, only, never))) room.Make(module, function);
-        if (!TargetSystem.IsElf(module.Triple)) CodeViewFlag.Add(module);
-        else TypeLayouts.Add(module);
+        var isCoff = TargetSystem.IsCoff(module.Triple);
+        foreach (var function in module.Functions.Where(f => MayBeReplaced(f) && Wants(f, only, never)))
+        {
+            room.Make(module, function);
+            if (isCoff) OwnSection.Give(function);
+        }
+        if (isCoff) CodeViewFlag.Add(module);
+        else if (TargetSystem.IsElf(module.Triple)) TypeLayouts.Add(module);
     }
 
-    public bool Finish(byte[] objectFile) => EntryAlignment.Relax(objectFile) | CodeViewFlag.Set(objectFile) | TypeLayouts.Exclude(objectFile);
+    /// <exception cref="WeftException">A function is not replaceable after all.</exception>
+    public bool Finish(byte[] objectFile)
+    {
+        var changed = EntryAlignment.Relax(objectFile) | CodeViewFlag.Set(objectFile) | TypeLayouts.Exclude(objectFile);
+        WovenCheck.Run(objectFile);
+        return changed;
+    }
 
     public bool SeesLinks => true;
 

@@ -106,6 +106,8 @@ public sealed unsafe class Module : IDisposable
         }
     }
 
+    public bool HasNamedMetadata(string name) => Native.LLVMGetNamedMetadata(Handle, name, (nuint)System.Text.Encoding.UTF8.GetByteCount(name)) != 0;
+
     /// <summary>Drops all debug information.</summary>
     public void StripDebugInformation() => _ = Native.LLVMStripModuleDebugInfo(Handle);
 

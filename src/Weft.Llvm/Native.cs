@@ -46,6 +46,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint LLVMPrintModuleToString(nint module);
     [LibraryImport(Library)] internal static partial nint LLVMPrintValueToString(nint value);
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial nint LLVMGetModuleFlag(nint module, string key, nuint length);
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial nint LLVMGetNamedMetadata(nint module, string name, nuint length);
     [LibraryImport(Library)] internal static partial nint LLVMGetFirstFunction(nint module);
     [LibraryImport(Library)] internal static partial nint LLVMGetNextFunction(nint function);
     [LibraryImport(Library)] internal static partial nint LLVMGetFirstGlobal(nint module);

@@ -47,6 +47,7 @@ internal static class CommandLine
         root.Add(TracingCommand.Create());
         root.Add(HotpatchCommand.Create());
         root.Add(CoverageCommand.Create());
+        root.Add(HotpatchCommand.Create());
         root.Add(DemoCommand.Create());
         root.Add(DoctorCommand.Create());
         root.Add(CacheCommand.Create());

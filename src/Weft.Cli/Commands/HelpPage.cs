@@ -155,6 +155,13 @@ internal static class HelpPage
             ("weft coverage export ./prog lib/*.so --profile runs/ --format json", "a program and its libraries, from profiles of one's own"),
             ("weft coverage export ./prog --format lcov --ignore-filename-regex /usr/", "without system headers"),
         ]),
+        ["weft hotpatch check"] = ("Examples",
+        [
+            ("weft hotpatch check prog", "every function of a program, whoever built it"),
+            ("weft hotpatch check --woven prog libwork.so", "what Weft wove, without the C library's start files and the like"),
+            ("weft hotpatch check --only 'app::*' target/release/app", "a part of a program"),
+            ("weft hotpatch check --all --json libwork.a", "all that is known of every function, for programs"),
+        ]),
         ["weft install"] = ("Examples",
         [
             ("weft install", "into ~/.local"),

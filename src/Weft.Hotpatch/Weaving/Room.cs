@@ -21,6 +21,8 @@ internal abstract class Room
     public static Room For(string triple) => triple switch
     {
         _ when triple.StartsWith("x86_64", StringComparison.Ordinal) => new X86(),
+        // Windows' tables of prologues do not allow for the nop, and LLVM refuses.
+        _ when triple.StartsWith("aarch64", StringComparison.Ordinal) && TargetSystem.IsCoff(triple) => throw new WeftException($"hotpatch is not there for Windows on aarch64 (target '{triple}')", "build this without --with hotpatch"),
         _ when triple.StartsWith("aarch64", StringComparison.Ordinal) || triple.StartsWith("arm64", StringComparison.Ordinal) => new Arm(),
         _ => throw new WeftException($"hotpatch is not there for target '{triple}': it is for x86_64 and aarch64", "build this without --with hotpatch"),
     };

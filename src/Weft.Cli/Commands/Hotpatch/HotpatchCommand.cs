@@ -13,5 +13,6 @@ internal static class HotpatchCommand
         RevertCommand.Create(),
         ListCommand.Create(),
         WatchCommand.Create(),
+        CheckCommand.Create(),
     };
 }
