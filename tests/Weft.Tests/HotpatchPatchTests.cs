@@ -135,4 +135,53 @@ public sealed class HotpatchPatchTests : PatchedPrograms
         Compile("steps.c", Source, "program", "-O2");
         Harness.AssertToldWell(BuildPatch("steps.c", "\n\n// a comment\n" + Source, "one.patch", ["-O2"]), ExitCode.Failure, "nothing has changed");
     }
+
+    private const string Types = """
+        #include <stdio.h>
+        #include <stdlib.h>
+        enum kind { SMALL, LARGE };
+        struct item { int count; enum kind kind; struct item *next; };
+        static struct item items[4];
+        __attribute__((noinline)) int weigh(struct item *item) { return item->count * (item->kind == LARGE ? 10 : 1); }
+        __attribute__((noinline)) int other(int x) { return weigh(&items[x & 3]) + 1; }
+        __attribute__((noinline)) void step(int x) { items[x & 3].count++; items[x & 3].kind = x > 4 ? LARGE : SMALL; printf("%d %d\n", weigh(&items[x & 3]), other(x)); fflush(stdout); }
+        int main(void) { char line[64]; while (fgets(line, sizeof line, stdin)) step(atoi(line)); return 0; }
+        """;
+
+    [TheoryNeeds("clang-22")]
+    [InlineData("struct item { int count;", "struct item { long count;", "the type item lies in memory otherwise, and there may be one: 16 bytes (count@0:int kind@4:kind next@8:*item) became 24 bytes (count@0:long kind@8:kind next@16:*item)")]
+    [InlineData("int count; enum kind kind;", "enum kind kind; int count;", "the type item lies in memory otherwise")]
+    [InlineData("enum kind { SMALL, LARGE }", "enum kind { LARGE, SMALL }", "the type kind lies in memory otherwise, and there may be one: 4 bytes (SMALL=0 LARGE=1) became 4 bytes (LARGE=0 SMALL=1)")]
+    public void A_type_that_objects_may_have_does_not_change_under_them(string old, string text, string reason)
+    {
+        Compile("types.c", Types, "program", "-O1", "-g");
+        Harness.AssertToldWell(BuildPatch("types.c", Edit(Types, (old, text)), "one.patch", ["-O1", "-g"]), ExitCode.Failure, reason);
+    }
+
+    [Needs("clang-22")]
+    public void A_type_may_get_another_name_for_a_number_and_a_new_type_may_come()
+    {
+        Compile("types.c", Types, "program", "-O1", "-g");
+        var program = Start(Harness.Path("program"));
+        Assert.Equal("1 2", Ask(program, "1"));
+        var built = BuildPatch("types.c", Edit(Types, ("SMALL, LARGE }", "SMALL, LARGE, HUGE }"), ("item->count * (", "((struct { int a, b; }){0, item->count}).b * (item->kind == HUGE ? 100 : ")), "one.patch", ["-O1", "-g"]);
+        Assert.True(built.ExitCode == 0, built.ToString());
+        Patch(program, "one.patch");
+        Assert.Equal("2 3", Ask(program, "1"));
+    }
+
+    [Needs("clang-22")]
+    public void A_function_is_not_called_the_old_way_by_who_has_not_changed()
+    {
+        var main = Edit(Fixture("steps.c"), ("return x + exported;", "return x + exported + elsewhere(x);"), ("int exported = 10;", "int exported = 10; int elsewhere(int);"));
+        Harness.Write("elsewhere.c", "int elsewhere(int x) { return x * 2; }");
+        Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-g", "-O1", "-c", "elsewhere.c", "-o", "elsewhere.o");
+        Compile("steps.c", main, "program", "-O1", "-g", "elsewhere.o");
+        Harness.Write("new/elsewhere.c", "int elsewhere(long x, int y) { return x * 2 + y; }");
+        Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-g", "-O1", "-c", "new/elsewhere.c", "-o", "new/elsewhere.o");
+        Harness.Write("new/steps.c", main);
+        Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-g", "-O1", "-c", "new/steps.c", "-o", "new/steps.o");
+        var refused = Harness.RunWeft("hotpatch", "build", "--program", "program", "-o", "one.patch", "new/elsewhere.o", "new/steps.o");
+        Harness.AssertToldWell(refused, ExitCode.Failure, "elsewhere was int(int) and is int(long,int) now, and unchanged, which has not changed, knows it as it was");
+    }
 }

@@ -45,7 +45,6 @@ internal static class CommandLine
         root.Add(MeteringCommand.Create());
         root.Add(InterruptsCommand.Create());
         root.Add(TracingCommand.Create());
-        root.Add(HotpatchCommand.Create());
         root.Add(CoverageCommand.Create());
         root.Add(HotpatchCommand.Create());
         root.Add(DemoCommand.Create());
