@@ -88,6 +88,29 @@ public sealed class HotpatchPatchTests : PatchedPrograms
         Assert.Equal<string[]>(after[1..], [Ask(program, "3"), Ask(program, "5")]);
     }
 
+    [TheoryNeeds("clang-22", "qemu-aarch64", "aarch64-linux-gnu-gcc")]
+    [InlineData("-O0")]
+    [InlineData("-O2")]
+    [InlineData("-Os -mbranch-protection=standard")]
+    [InlineData("-O2 -fno-pie -no-pie")]
+    [InlineData("-O1 -fPIC -ftls-model=global-dynamic")]
+    public void On_aarch64_the_new_code_runs_too(string flags)
+    {
+        string[] options = ["--target=aarch64-linux-gnu", .. flags.Split(' ')];
+        Compile("steps.c", Source, "program", options);
+        var program = Start("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", Harness.Path("program"));
+        var changed = Edit(Source, ("return x * 3", "return x * 100"), ("\"calls %d", "\"CALLS %d"), ("return \"three\"", "return \"THREE\""), ("static int scaled;", "static int scaled; x += strtod(\"1.5\", 0);"));
+        var after = Plain("steps.c", changed, "3", "3", "5");
+        var before = Plain("steps.c", Source, "3", "3", "3", "3");
+        Assert.Equal(before[0], Ask(program, "3"));
+        var built = BuildPatch("steps.c", changed, "one.patch", [.. options.Where(f => f != "-no-pie")]);
+        Assert.True(built.ExitCode == 0, built.ToString());
+        Patch(program, "one.patch");
+        Assert.Equal<string[]>(after[1..], [Ask(program, "3"), Ask(program, "5")]);
+        Harness.Must(Harness.Weft, "hotpatch", "revert", "--pid", $"{program.Id}");
+        Assert.Equal(before[3], Ask(program, "3"));
+    }
+
     [Needs("clang-22")]
     public void Exceptions_go_through_patched_functions_and_virtual_functions_are_replaced()
     {

@@ -52,14 +52,11 @@ public abstract class PatchedPrograms : IDisposable
 
     protected void Patch(Process program, string patch) => Harness.Must(Harness.Weft, "hotpatch", "apply", "--pid", $"{program.Id}", patch);
 
-    protected Process Start(string program)
-    {
-        var process = Process.Start(new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, WorkingDirectory = Harness.Folder })!;
-        started.Add(process);
-        return process;
-    }
+    protected Process Start(string program, params string[] arguments) => Start(program, arguments, out _);
 
-    /// <summary>The same, and what it writes to stderr, line by line; lock the list to look at it.</summary>
+    /// <param name="program">What to run.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="messages">What it writes to stderr, line by line; lock the list to look at it.</param>
     protected Process Start(string program, string[] arguments, out List<string> messages)
     {
         var info = new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Harness.Folder };

@@ -40,10 +40,35 @@ internal abstract class Architecture
     {
         public override int Bias(uint type) => 0;
 
-        public override int Width(uint type) => type is 257 ? 8 : 4; // R_AARCH64_ABS64
+        // The bits that an instruction leaves free are zero in an object; the others are its own.
+        public override int Width(uint type) => type switch
+        {
+            ArmRelocation.Abs64 => 8,
+            ArmRelocation.Prel32 => 4,
+            _ => 0,
+        };
 
-        public override bool IsRelative(uint type) => type is 260 or 261 or 282 or 283; // PREL64, PREL32, JUMP26, CALL26
+        public override bool IsRelative(uint type) => type is ArmRelocation.Prel64 or ArmRelocation.Prel32 or ArmRelocation.Jump26 or ArmRelocation.Call26;
     }
+}
+
+/// <summary>Numbers of ELF for the Arm 64-bit Architecture, chapter "Relocations".</summary>
+internal static class ArmRelocation
+{
+    public const uint Abs64 = 257, Prel64 = 260, Prel32 = 261, Page21 = 275, Page21Unchecked = 276, Add12 = 277, LoadStore8 = 278, Jump26 = 282, Call26 = 283, LoadStore16 = 284, LoadStore32 = 285, LoadStore64 = 286,
+        LoadStore128 = 299, GotPage = 311, GotLow12 = 312, FirstThreadLocal = 512, LastThreadLocal = 573, TlsInitialPage = 541, TlsInitialLoad = 542, TlsLocalHigh12 = 549, TlsLocalLow12 = 550,
+        TlsLocalLow12Unchecked = 551, TlsDescriptorPage = 562, TlsDescriptorLoad = 563, TlsDescriptorAdd = 564, TlsDescriptorCall = 569;
+
+    /// <summary>For what takes the lowest twelve bits of an address: by how many of them it does without. Null for others.</summary>
+    public static int? ScaleOf(uint type) => type switch
+    {
+        Add12 or LoadStore8 => 0,
+        LoadStore16 => 1,
+        LoadStore32 => 2,
+        LoadStore64 => 3,
+        LoadStore128 => 4,
+        _ => null,
+    };
 }
 
 /// <summary>Numbers of the x86_64 psABI, chapter "Relocation".</summary>

@@ -43,14 +43,14 @@ internal sealed class PatchLinker
         this.differences = differences;
         this.library = library;
         Layout = new PatchLayout(image.Machine == Architecture.X86 ? 4096u : 65536u);
-        Relocator = new X86Relocator(this, image);
+        Relocator = Relocator.For(this, image);
         frames = new FrameTable(this);
         threadLocals = new ThreadRoom(image, snapshot, Refusals);
     }
 
     public PatchLayout Layout { get; }
 
-    public X86Relocator Relocator { get; }
+    public Relocator Relocator { get; }
 
     public List<string> Refusals { get; } = [];
 
@@ -93,6 +93,7 @@ internal sealed class PatchLinker
             Relocator.Scan(piece);
             if (piece.Region == Region.Code) frames.Scan(piece);
         }
+        if (Refusals.Count > 0) return; // there will be no patch
         Relocator.ReserveTables();
         frames.Reserve();
         foreach (var piece in all) Relocator.Apply(piece);
