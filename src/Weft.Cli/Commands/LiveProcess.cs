@@ -59,7 +59,7 @@ internal sealed class LiveProcess : IDisposable
         RequireInstrumented(id, help);
         var folder = $"/tmp/weft-{user}";
         OwnFolder(folder, user);
-        var mine = TakeTurn(Path.Combine(folder, $"{instrument}-{id}.lock"), id);
+        var mine = TakeTurn(Path.Combine(folder, $"{instrument}-{id}.lock"), id, instrument);
         try
         {
             var path = Path.Combine(folder, $"{instrument}-{id}.sock");
@@ -194,7 +194,7 @@ internal sealed class LiveProcess : IDisposable
         if (user != Posix.EffectiveUser) Posix.TryChangeOwner(folder, user);
     }
 
-    private static FileStream TakeTurn(string path, int id)
+    private static FileStream TakeTurn(string path, int id, string instrument)
     {
         try
         {
@@ -202,7 +202,7 @@ internal sealed class LiveProcess : IDisposable
         }
         catch (IOException e)
         {
-            throw new WeftException($"another command of Weft's is working on process {id}", "wait until it is done, or end it", ExitCode.Failure, e);
+            throw new WeftException($"another 'weft {instrument}' is working on process {id}", "wait until it is done, or end it", ExitCode.Failure, e);
         }
     }
 }
