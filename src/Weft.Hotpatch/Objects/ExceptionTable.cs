@@ -15,7 +15,9 @@ internal static class ExceptionTable
         if (start < 0 || start + 4 > section.Length) throw Damaged(name);
         var table = section[(int)start..];
         var at = 0;
-        if (table[at++] != Omitted) throw Damaged(name); // neither LLVM nor GCC writes another base than the function
+        var landings = table[at++];
+        if (landings != Omitted) at += SizeOfPointer(landings, table, at, name); // GCC's, of functions with a cold part elsewhere
+        if (at >= table.Length) throw Damaged(name);
         var types = table[at++];
         if (types != Omitted)
         {
@@ -25,6 +27,21 @@ internal static class ExceptionTable
         at++; // how call sites are encoded
         var length = Uleb(table, ref at, name);
         return Within(table, at + (long)length, name);
+    }
+
+    // DW_EH_PE_*: the low four bits say how wide it is.
+    private static int SizeOfPointer(byte encoding, ReadOnlySpan<byte> table, int at, string name)
+    {
+        switch (encoding & 15)
+        {
+            case 0 or 4 or 12: return 8;
+            case 3 or 11: return 4;
+            case 2 or 10: return 2;
+            default:
+                var end = at;
+                Uleb(table, ref end, name);
+                return end - at;
+        }
     }
 
     private static long Within(ReadOnlySpan<byte> table, long size, string name) => size <= table.Length ? size : throw Damaged(name);

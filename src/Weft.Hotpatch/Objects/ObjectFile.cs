@@ -10,7 +10,7 @@ internal sealed class ObjectFile
 {
     private readonly Dictionary<int, List<ElfSymbol>> named;
     private readonly Dictionary<int, IReadOnlyList<ElfRelocation>> relocations = [];
-    private readonly Dictionary<(int Section, long Start), Frame> frames;
+    private Dictionary<(int Section, long Start), Frame>? frames;
 
     private ObjectFile(string name, ElfFile elf)
     {
@@ -19,7 +19,6 @@ internal sealed class ObjectFile
         Architecture = Architecture.Of(elf, name);
         named = elf.Symbols.Where(IsNamed).GroupBy(s => s.Section).ToDictionary(g => g.Key, g => g.OrderBy(s => s.Value).ThenByDescending(s => s.Size).ToList());
         Unit = elf.Symbols.FirstOrDefault(s => s.IsFile)?.Name ?? "";
-        frames = Frame.ReadAll(this);
     }
 
     /// <summary>What messages call it.</summary>
@@ -56,7 +55,7 @@ internal sealed class ObjectFile
     }
 
     /// <summary>What the unwinder is told of a function; null when it is told nothing.</summary>
-    public Frame? FrameOf(int section, long start) => frames.GetValueOrDefault((section, start));
+    public Frame? FrameOf(int section, long start) => (frames ??= Frame.ReadAll(this)).GetValueOrDefault((section, start));
 
     /// <summary>What has the symbol's name.</summary>
     public Place PlaceOf(ElfSymbol symbol) => symbol.IsPlaced ? new Place(this, symbol, symbol.Section, (long)symbol.Value, (long)symbol.Size, 0) : new Place(this, symbol, 0, 0, (long)symbol.Size, 0);

@@ -79,7 +79,7 @@ internal sealed class PatchBuilder
         foreach (var (name, piece) in linker.News) described.Entities[name] = differences.Describe(name) with { Offset = linker.AddressOf(piece) };
         foreach (var file in differences.Definitions.Values.Select(d => d.File).Distinct())
             foreach (var (name, layout) in file.Types) described.AddType(name, layout);
-        foreach (var (name, offset) in linker.NewThreadLocals) described.Entities[name] = differences.Describe(name) with { Offset = offset };
+        foreach (var (name, entity) in linker.NewThreadLocals) described.Entities[name] = differences.Definitions.ContainsKey(name) ? differences.Describe(name) with { Offset = entity.Offset } : entity;
         return described;
     }
 

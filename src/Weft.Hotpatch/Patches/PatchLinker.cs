@@ -58,7 +58,7 @@ internal sealed class PatchLinker
     public IReadOnlyList<int> Parents => parents;
 
     /// <summary>New thread-locals, with their place in the program's template.</summary>
-    public IReadOnlyDictionary<EntityName, ulong> NewThreadLocals => threadLocals.News;
+    public IReadOnlyDictionary<EntityName, Entity> NewThreadLocals => threadLocals.News;
 
     public byte HomeOf(int home)
     {

@@ -113,10 +113,10 @@ internal sealed class Snapshot
     private static Snapshot Read(BinaryReader reader)
     {
         var snapshot = new Snapshot();
-        var units = new string[reader.ReadInt32()];
+        var units = new string[Count(reader)];
         for (var i = 0; i < units.Length; i++) units[i] = reader.ReadString();
         EntityName ReadName() => new(units[reader.Read7BitEncodedInt()], reader.ReadString());
-        for (var count = reader.ReadInt32(); count > 0; count--)
+        for (var count = Count(reader); count > 0; count--)
         {
             var name = ReadName();
             var kind = (EntityKind)reader.ReadByte();
@@ -124,10 +124,13 @@ internal sealed class Snapshot
             digest |= new UInt128(reader.ReadUInt64(), 0);
             snapshot.Entities[name] = new Entity(kind, digest, (ulong)reader.Read7BitEncodedInt64(), 0, (ulong)reader.Read7BitEncodedInt64());
         }
-        for (var count = reader.ReadInt32(); count > 0; count--) snapshot.Ambiguous.Add(ReadName());
-        for (var count = reader.ReadInt32(); count > 0; count--) snapshot.AddType(reader.ReadString(), reader.ReadString());
+        for (var count = Count(reader); count > 0; count--) snapshot.Ambiguous.Add(ReadName());
+        for (var count = Count(reader); count > 0; count--) snapshot.AddType(reader.ReadString(), reader.ReadString());
         return snapshot;
     }
+
+    // Damaged ones would ask for all of the memory.
+    private static int Count(BinaryReader reader) => reader.ReadInt32() is >= 0 and <= 1 << 24 and var count ? count : throw new InvalidDataException();
 
     private static void WriteName(BinaryWriter writer, EntityName name, Dictionary<string, int> units)
     {

@@ -36,7 +36,7 @@ internal sealed class SnapshotMaker(Image image)
     public static Snapshot Make(Image image, IEnumerable<ObjectFile> objects)
     {
         var maker = new SnapshotMaker(image);
-        foreach (var file in objects) maker.Add(file);
+        foreach (var file in objects) maker.TryAdd(file);
         foreach (var name in maker.snapshot.Ambiguous) maker.snapshot.Entities.Remove(name);
         return maker.snapshot;
     }
@@ -50,6 +50,19 @@ internal sealed class SnapshotMaker(Image image)
         if (section.IsCode) return EntityKind.Function;
         if (section.IsThreadLocal) return EntityKind.ThreadLocal;
         return section.IsWritable && !section.Name.StartsWith(".data.rel.ro", StringComparison.Ordinal) ? EntityKind.Variable : EntityKind.Constant;
+    }
+
+    // What other compilers make is linked whether it can be taken apart or not: then patches cannot change it.
+    private void TryAdd(ObjectFile file)
+    {
+        try
+        {
+            Add(file);
+        }
+        catch (WeftException e)
+        {
+            Terminal.Warning($"{e.Message}: no patch can be made of it");
+        }
     }
 
     private void Add(ObjectFile file)

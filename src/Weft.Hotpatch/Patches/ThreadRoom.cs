@@ -15,7 +15,7 @@ internal sealed class ThreadRoom
     private readonly List<string> refusals;
     private readonly ulong end;
     private ulong next;
-    private readonly Dictionary<EntityName, ulong> news = [];
+    private readonly Dictionary<EntityName, Entity> news = [];
 
     public ThreadRoom(Image image, Snapshot snapshot, List<string> refusals)
     {
@@ -27,12 +27,13 @@ internal sealed class ThreadRoom
             if (taken.Kind == EntityKind.ThreadLocal && name.Name != Symbol && taken.Offset >= next && taken.Offset < end) next = taken.Offset + taken.Size;
     }
 
-    public IReadOnlyDictionary<EntityName, ulong> News => news;
+    /// <summary>What has been given room, as a snapshot has it: of the toolchain's libraries too, which no build is compared with.</summary>
+    public IReadOnlyDictionary<EntityName, Entity> News => news;
 
     /// <summary>A place for it in the program's template, or null and a refusal.</summary>
     public ulong? Take(EntityName name, Place place, ElfSymbol symbol)
     {
-        if (news.TryGetValue(name, out var known)) return known;
+        if (news.TryGetValue(name, out var known)) return known.Offset;
         if (place.Section == 0) return Refuse($"the thread-local {Demangler.Demangle(symbol.Name)} is in no object of the build");
         var section = place.File.SectionOf(place.Section);
         var content = place.File.Elf.Content(section).Span;
@@ -42,7 +43,8 @@ internal sealed class ThreadRoom
         var at = (next + alignment - 1) / alignment * alignment;
         if (at + symbol.Size > end) return Refuse($"the thread-local {Demangler.Demangle(symbol.Name)} is new, and there is no room left for it in the threads that run");
         next = at + symbol.Size;
-        return news[name] = at;
+        news[name] = new Entity(EntityKind.ThreadLocal, 0, symbol.Size, 0, at);
+        return at;
     }
 
     private ulong? Refuse(string reason)
