@@ -24,10 +24,8 @@
 #include <unistd.h>
 
 #if defined(__x86_64__)
-#define ROOM 6
 typedef uint16_t instruction;
 #else
-#define ROOM 12
 typedef uint32_t instruction;
 #endif
 
@@ -48,8 +46,11 @@ static void make_all_look_again(void)
 {
     if (!process->fenced)
         process->fenced = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) == 0 ? 1 : 2;
-    if (process->fenced == 1)
+    if (process->fenced == 1 && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) != 0) {
+        // A forked child, on a system that forgets.
+        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
         syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+    }
 }
 
 static instruction read_point(const char *point)
@@ -104,9 +105,10 @@ static int is_reachable(const char *entry, const uint64_t *slot)
     return distance == (int32_t)distance;
 }
 
+/// Else the two bytes are not in eight that a processor fetches and stores as one, or it is still room.
 static int is_point(const char *point)
 {
-    return ((uintptr_t)point & 7) != 7; // else the two bytes are not in eight that a processor fetches and stores as one
+    return ((uintptr_t)point & 7) != 7 && (uint8_t)*point != 0xcc;
 }
 
 #else
@@ -167,7 +169,7 @@ int weft_hotpatch_is_entry(const struct weft_hotpatch_module *module, const char
 }
 
 /// The slot of an entry, that it has or that it gets; -1: there are no more.
-static int64_t slot_for(struct weft_hotpatch_module *module, char *entry, char *point)
+static int64_t slot_for(struct weft_hotpatch_module *module, char *entry, char *point, uint32_t size)
 {
     uint64_t *known = slot_of(entry);
     if (known >= module->slots && known < module->slots + module->used)
@@ -175,7 +177,7 @@ static int64_t slot_for(struct weft_hotpatch_module *module, char *entry, char *
     if (module->used == SLOTS || !is_reachable(entry, module->slots + module->used))
         return -1;
     uint32_t index = module->used++;
-    module->entries[index] = (struct weft_hotpatch_entry){point, read_point(point), 0};
+    module->entries[index] = (struct weft_hotpatch_entry){.entry = entry, .point = point, .size = size, .original = read_point(point)};
     furnish(entry, module->slots + index);
     return index;
 }
@@ -246,7 +248,7 @@ static int prepare(struct weft_hotpatch_patch *patch, struct weft_hotpatch_reaso
         return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "there is no memory for the table of functions", NULL);
     for (uint32_t i = 0; i < patch->function_count; i++) {
         struct weft_hotpatch_function *function = &patch->functions[i];
-        int64_t slot = slot_for(module, function->entry, function->point);
+        int64_t slot = slot_for(module, function->entry, function->point, function->size);
         if (slot < 0)
             return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "16384 functions of this module have been replaced: there is no room for more", NULL);
         function->slot = (uint32_t)slot;

@@ -28,7 +28,7 @@ static finder *find_next(void)
     return library ? (finder *)dlsym(library, "_Unwind_Find_FDE") : found;
 }
 
-static const struct weft_hotpatch_patch *patch_at(const char *address)
+WEFT_WEAK const struct weft_hotpatch_patch *weft_hotpatch_patch_at(const char *address)
 {
     uint32_t count = __atomic_load_n(&process->patch_count, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < count; i++) {
@@ -66,7 +66,7 @@ static const char *find_frame(const char *table, const char *address, struct bas
 
 __attribute__((visibility("default"), weak)) const void *_Unwind_Find_FDE(void *address, struct bases *bases)
 {
-    const struct weft_hotpatch_patch *patch = patch_at(address);
+    const struct weft_hotpatch_patch *patch = weft_hotpatch_patch_at(address);
     if (patch)
         return patch->frames ? find_frame(patch->frames, address, bases) : NULL;
     finder *own = __atomic_load_n(&next, __ATOMIC_RELAXED);

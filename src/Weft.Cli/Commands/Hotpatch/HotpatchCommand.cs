@@ -11,5 +11,6 @@ internal static class HotpatchCommand
         ApplyCommand.Create(),
         RevertCommand.Create(),
         ListCommand.Create(),
+        KeyCommand.Create(),
     };
 }
