@@ -33,11 +33,12 @@ static const char *function_at(const struct weft_hotpatch_patch *patch, uintptr_
     return "new code";
 }
 
-static void tell(const char *fault, uintptr_t address, const char *before, const char *after)
+/// `address` is in a patch: the fault is there, or in what has been called from there.
+static void tell(const char *fault, uintptr_t address, int is_caller)
 {
     const struct weft_hotpatch_patch *patch = weft_hotpatch_patch_at((const char *)address);
     char digits[24];
-    const char *const texts[] = {fault, before, function_at(patch, address), after, " of patch ", patch->name, " (number ", weft_digits(digits, patch->order), ")", NULL};
+    const char *const texts[] = {fault, is_caller ? " in what " : " in ", function_at(patch, address), " of patch ", patch->name, " (number ", weft_digits(digits, patch->order), is_caller ? ") called" : ")", NULL};
     weft_complain("hotpatch", texts);
 }
 
@@ -57,12 +58,12 @@ static void tell_of(const struct fault *fault, const void *context)
 {
     struct weft_hotpatch_place place = weft_hotpatch_place_of(context);
     if (weft_hotpatch_patch_at((const char *)place.pc)) {
-        tell(fault->name, place.pc, " in ", "");
+        tell(fault->name, place.pc, 0);
         return;
     }
     uintptr_t caller = find_caller(place.sp);
     if (caller)
-        tell(fault->name, caller, " in what ", " called, which is");
+        tell(fault->name, caller, 1);
 }
 
 /// As if there were no handler. A fault comes again when the handler returns; what was sent has to be sent again.

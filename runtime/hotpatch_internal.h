@@ -30,11 +30,13 @@
 #define PROCESS_BYTES 4096
 #define KEY_LIMBS (WEFT_PATCH_SIGNATURE / 8)
 
-/// What is before an entry, up to it.
+/// What is before an entry, up to it; and what is exchanged of it.
 #if defined(__x86_64__)
 #define ROOM 6
+#define EXCHANGED 2
 #else
 #define ROOM 12
+#define EXCHANGED 4
 #endif
 
 /// What is at an entry.

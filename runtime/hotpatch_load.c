@@ -244,12 +244,13 @@ static int relocate(struct loading *loading)
     return 0;
 }
 
-static int is_in_code(const struct loading *loading, uint8_t home, const char *entry)
+/// The entry, the room before it, and the instruction that is exchanged; which may be all that there is of the last function.
+static int is_in_code(const struct loading *loading, uint8_t home, const char *entry, uint32_t point)
 {
     const struct weft_hotpatch_module *module = loading->patch->module;
-    if (home == 0)
-        return entry >= module->code + 16 && entry + 16 < module->code_end;
-    return entry >= loading->parents[home]->memory + 16 && entry + 16 < loading->parents[home]->memory + loading->parents[home]->code_size;
+    const char *code = home ? loading->parents[home]->memory : module->code;
+    const char *end = home ? code + loading->parents[home]->code_size : module->code_end;
+    return entry >= code + ROOM && entry < end && (size_t)(end - entry) >= point + EXCHANGED;
 }
 
 static int read_functions(struct loading *loading)
@@ -262,7 +263,7 @@ static int read_functions(struct loading *loading)
         if (function.home > loading->header->parents.count || !base_of(loading, (uint8_t)function.home, &base) || function.code >= patch->code_size || function.code_size > patch->code_size - function.code || function.size > LARGEST || !is_name(loading, function.name) || function.point > 4)
             return damaged(loading, "a function lies outside");
         char *entry = base + function.entry;
-        if (!is_in_code(loading, (uint8_t)function.home, entry) || !weft_hotpatch_is_entry(patch->module, entry, entry + function.point))
+        if (!is_in_code(loading, (uint8_t)function.home, entry, function.point) || !weft_hotpatch_is_entry(patch->module, entry, entry + function.point))
             return weft_hotpatch_refuse(loading->reason, WEFT_HOTPATCH_CHANGED_CODE, "'", loading->file + loading->header->names.at + function.name, "' is not as it was built: something else has changed its code", NULL);
         patch->functions[i] = (struct weft_hotpatch_function){.entry = entry, .point = entry + function.point, .name = function.name, .code = (uint64_t)(uintptr_t)(patch->memory + function.code), .size = function.size, .code_size = function.code_size};
     }

@@ -254,13 +254,46 @@ static int prepare(struct weft_hotpatch_patch *patch, struct weft_hotpatch_reaso
         function->slot = (uint32_t)slot;
         function->previous = module->entries[slot].active ? module->slots[slot] : 0;
         // A page that is shared with the file becomes the process's own now, not within the switch.
-        __atomic_fetch_or((instruction *)module->entries[slot].point, 0, __ATOMIC_SEQ_CST);
+        if (!module->entries[slot].active)
+            __atomic_fetch_or((instruction *)module->entries[slot].point, 0, __ATOMIC_SEQ_CST);
     }
     return 0;
 }
 
+/// Whether every entry leads to its slot before and after: then no code is changed, and nobody has to look again.
+static int changes_slots_only(const struct weft_hotpatch_patch *patch, int on)
+{
+    const struct weft_hotpatch_module *module = patch->module;
+    for (uint32_t i = 0; i < patch->function_count; i++) {
+        const struct weft_hotpatch_function *function = &patch->functions[i];
+        const uint64_t *slot = slot_of(function->entry);
+        int is_known = slot >= module->slots && slot < module->slots + module->used;
+        if (on ? !is_known || !module->entries[slot - module->slots].active : !function->previous)
+            return 0;
+    }
+    return 1;
+}
+
+static void time_exchange(struct weft_hotpatch_patch *patch, int on)
+{
+    uint64_t before = now();
+    exchange(patch, on);
+    patch->switched = now() - before;
+    __atomic_store_n(&patch->active, (uint32_t)on, __ATOMIC_RELAXED);
+}
+
+static int switch_slots(struct weft_hotpatch_patch *patch, int on, struct weft_hotpatch_reason *reason)
+{
+    int result = on ? prepare(patch, reason) : 0;
+    if (!result)
+        time_exchange(patch, on);
+    return result;
+}
+
 int weft_hotpatch_switch(struct weft_hotpatch_patch *patch, int on, struct weft_hotpatch_reason *reason)
 {
+    if (changes_slots_only(patch, on))
+        return switch_slots(patch, on, reason);
     struct range ranges[RANGES];
     unsigned count = ranges_of(patch, ranges, RANGES);
     if (count > RANGES)
@@ -274,11 +307,8 @@ int weft_hotpatch_switch(struct weft_hotpatch_patch *patch, int on, struct weft_
     int result = on ? prepare(patch, reason) : 0;
     if (!result) {
         make_all_look_again();
-        uint64_t before = now();
-        exchange(patch, on);
-        patch->switched = now() - before;
+        time_exchange(patch, on);
         make_all_look_again();
-        patch->active = (uint32_t)on;
     }
     protect(ranges, count, PROT_READ | PROT_EXEC);
     return result;

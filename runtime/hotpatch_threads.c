@@ -305,13 +305,15 @@ static int read_memory(struct probe *probe, void *to, uintptr_t from, size_t siz
 }
 
 #define FRAME_WORDS 5 ///< of a ucontext_t: uc_flags, uc_link, uc_stack
+#define LARGEST_STACK ((uintptr_t)1 << 30)
 
 /// The stack pointer that a signal's frame on an alternate stack has saved, if that is what is at `address`. It says itself where the
 /// alternate stack is, which nothing else does that lies there.
 static uintptr_t left_stack(struct probe *probe, const uintptr_t *words, uintptr_t address)
 {
     ucontext_t frame;
-    if (words[0] > 7 || words[1] != 0 || words[4] == 0 || address < words[2] || address - words[2] >= words[4])
+    uintptr_t flags = words[0], link = words[1], from = words[2], size = words[4];
+    if (flags > 7 || link || size > LARGEST_STACK || address < from || address - from >= size)
         return 0;
     if (find_end(probe, address) - address < sizeof frame || !read_memory(probe, &frame, address, offsetof(ucontext_t, uc_mcontext) + sizeof frame.uc_mcontext))
         return 0;
