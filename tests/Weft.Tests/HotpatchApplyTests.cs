@@ -183,29 +183,26 @@ public sealed class HotpatchApplyTests(HotpatchedProgram built) : HotpatchedProg
             #include <dlfcn.h>
             #include <stdio.h>
             #include <weft/hotpatch.h>
-            static int call(int unload) {
-                void *library = dlopen("./lib.so", RTLD_NOW | RTLD_LOCAL);
-                int result = library ? ((int (*)(int))dlsym(library, "outer"))(0) : -1;
-                if (unload) dlclose(library);
-                return result;
+            static void *library;
+            static int call(void) { return ((int (*)(int))dlsym(library, "outer"))(0); }
+            static void load(void) { library = dlopen("./lib.so", RTLD_NOW | RTLD_LOCAL); }
+            static void unload(void) {
+                dlclose(library);
+                if (dlopen("./lib.so", RTLD_NOW | RTLD_NOLOAD)) puts("still there");
             }
             int main(int count, char **words) {
                 char why[256] = "";
                 (void)count;
-                call(1);
-                printf("%d %s\n", weft_hotpatch_apply(words[1], why, sizeof why), why);
-                call(0);
-                printf("%d\n", weft_hotpatch_apply(words[1], why, sizeof why));
-                printf("%d %u\n", call(1), weft_hotpatch_count());
-                dlclose(dlopen("./lib.so", RTLD_NOW | RTLD_NOLOAD));
-                printf("%d\n", dlopen("./lib.so", RTLD_NOW | RTLD_NOLOAD) != 0);
-                printf("%u\n", weft_hotpatch_count());
                 for (int i = 0; i < 3; i++) {
-                    printf("%d\n", call(0));
+                    printf("%d %s\n", weft_hotpatch_apply(words[1], why, sizeof why), why);
+                    load();
                     printf("%d\n", weft_hotpatch_apply(words[1], why, sizeof why));
-                    printf("%d %u\n", call(1), weft_hotpatch_count());
-                    dlclose(dlopen("./lib.so", RTLD_NOW | RTLD_NOLOAD));
+                    printf("%d %u\n", call(), weft_hotpatch_count());
+                    unload();
+                    printf("%u\n", weft_hotpatch_count());
                 }
+                load();
+                printf("%d\n", call());
                 return weft_hotpatch_revert_to(0);
             }
             """);
@@ -214,9 +211,8 @@ public sealed class HotpatchApplyTests(HotpatchedProgram built) : HotpatchedProg
         Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-O2", "-fPIC", "-DVERSION=2", "-c", "library.c", "-o", "library.o");
         Harness.Must(Harness.Weft, "hotpatch", "build", "--program", "lib.so", "-o", "l.patch", "library.o");
         Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-O2", "host.c", "-o", "host");
-        var lines = Harness.Must(Harness.Path("host"), "l.patch").Output.Split('\n');
-        Assert.StartsWith("2 the patch is for another build", lines[0], StringComparison.Ordinal);
-        Assert.Equal("0|2 1|0|0|1|0|2 1|1|0|2 1|1|0|2 1|", string.Join('|', lines[1..]));
+        const string round = "2 the patch is for another build of the program: build it for the one that runs|0|2 1|0|";
+        Assert.Equal($"{round}{round}{round}1|", Harness.Must(Harness.Path("host"), "l.patch").Output.Replace('\n', '|'));
     }
 
     [Needs("clang-22")]
