@@ -76,7 +76,7 @@ static void apply(struct weft_answer *answer, char *rest, const char *begun, siz
     struct weft_hotpatch_reason reason = {""};
     struct weft_hotpatch_patch *patch;
     size_t size = number(&rest);
-    char *bytes = size && size <= 1u << 30 ? weft_reserve(size) : NULL;
+    char *bytes = size <= 1u << 30 ? weft_reserve(size + 1) : NULL;
     if (!bytes)
         return answer_error(answer, "there is no memory for the patch");
     begun_size = begun_size < size ? begun_size : size;
@@ -91,7 +91,7 @@ static void apply(struct weft_answer *answer, char *rest, const char *begun, siz
         add_number(answer, patch->function_count);
         add_number(answer, patch->switched);
     }
-    munmap(bytes, size);
+    munmap(bytes, size + 1);
 }
 
 static void revert(struct weft_answer *answer, char *rest)

@@ -106,6 +106,7 @@ struct weft_hotpatch_process {
     uint32_t guarded;       ///< crashes are watched
     void (*guard)(void);    ///< that which watches them: of a module that stays
     void *probe;
+    void *loading;          ///< what applying a patch needs of memory; the lock's holder's
     uint32_t wants_signature;
     const char *key_fault;  ///< why the key cannot be used, or NULL
     uint64_t key[KEY_LIMBS]; ///< the modulus, the lowest bits first

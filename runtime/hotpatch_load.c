@@ -338,7 +338,9 @@ static int fill(struct loading *loading)
 
 int weft_hotpatch_load(const char *file, size_t size, struct weft_hotpatch_patch **patch, struct weft_hotpatch_reason *reason)
 {
-    struct loading *loading = weft_reserve(sizeof *loading); // too large for a signal handler's stack
+    if (!process->loading) // too large for a signal handler's stack
+        process->loading = weft_reserve(sizeof(struct loading));
+    struct loading *loading = process->loading;
     if (!loading)
         return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "there is no memory for the patch", NULL);
     *loading = (struct loading){.file = file, .header = (const struct weft_patch_header *)file, .reason = reason};
@@ -356,7 +358,6 @@ int weft_hotpatch_load(const char *file, size_t size, struct weft_hotpatch_patch
         else
             *patch = loading->patch;
     }
-    munmap(loading, sizeof *loading);
     return result;
 }
 

@@ -99,6 +99,11 @@ static void furnish(char *entry, const uint64_t *slot)
     memcpy(entry - 4, &distance, sizeof distance);
 }
 
+static void unfurnish(char *entry)
+{
+    memset(entry - ROOM, 0xcc, ROOM);
+}
+
 static int is_reachable(const char *entry, const uint64_t *slot)
 {
     intptr_t distance = (const char *)slot - entry;
@@ -144,6 +149,14 @@ static void furnish(char *entry, const uint64_t *slot)
     int64_t pages = ((int64_t)((uintptr_t)slot >> 12) - (int64_t)((uintptr_t)(entry - ROOM) >> 12));
     uint32_t code[] = {0x90000010u | (uint32_t)(pages & 3) << 29 | (uint32_t)(pages >> 2 & 0x7ffff) << 5, 0xf9400210u | (uint32_t)(((uintptr_t)slot & 4095) / 8) << 10, 0xd61f0200u};
     memcpy(entry - ROOM, code, sizeof code);
+    __builtin___clear_cache(entry - ROOM, entry);
+}
+
+static void unfurnish(char *entry)
+{
+    const uint32_t trap = 0xd4200000u;
+    for (int i = 0; i < ROOM; i += 4)
+        memcpy(entry - ROOM + i, &trap, sizeof trap);
     __builtin___clear_cache(entry - ROOM, entry);
 }
 
@@ -241,23 +254,34 @@ static void exchange(struct weft_hotpatch_patch *patch, int on)
     }
 }
 
-static int prepare(struct weft_hotpatch_patch *patch, struct weft_hotpatch_reason *reason)
+static int find_slots(struct weft_hotpatch_patch *patch)
 {
     struct weft_hotpatch_module *module = patch->module;
-    if (!module->entries && !(module->entries = weft_reserve(SLOTS * sizeof *module->entries)))
-        return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "there is no memory for the table of functions", NULL);
     for (uint32_t i = 0; i < patch->function_count; i++) {
         struct weft_hotpatch_function *function = &patch->functions[i];
         int64_t slot = slot_for(module, function->entry, function->point, function->size);
         if (slot < 0)
-            return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "16384 functions of this module have been replaced: there is no room for more", NULL);
+            return 0;
         function->slot = (uint32_t)slot;
         function->previous = module->entries[slot].active ? module->slots[slot] : 0;
         // A page that is shared with the file becomes the process's own now, not within the switch.
         if (!module->entries[slot].active)
             __atomic_fetch_or((instruction *)module->entries[slot].point, 0, __ATOMIC_SEQ_CST);
     }
-    return 0;
+    return 1;
+}
+
+static int prepare(struct weft_hotpatch_patch *patch, struct weft_hotpatch_reason *reason)
+{
+    struct weft_hotpatch_module *module = patch->module;
+    uint32_t used = module->used;
+    if (!module->entries && !(module->entries = weft_reserve(SLOTS * sizeof *module->entries)))
+        return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "there is no memory for the table of functions", NULL);
+    if (find_slots(patch))
+        return 0;
+    while (module->used > used) // those of patches that fit are left to them
+        unfurnish(module->entries[--module->used].entry);
+    return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "a module has room for 16384 functions that are replaced, of all patches together, and this would be more", NULL);
 }
 
 /// Whether every entry leads to its slot before and after: then no code is changed, and nobody has to look again.
