@@ -11,6 +11,7 @@
 #ifndef WEFT_CONTROL_H
 #define WEFT_CONTROL_H
 
+#include <errno.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -106,6 +107,8 @@ static inline void send_all(int descriptor, const char *bytes, size_t size)
 {
     while (size) {
         long sent = raw_syscall(SYS_sendto, descriptor, bytes, size, MSG_NOSIGNAL, NULL, 0);
+        if (sent == -EINTR)
+            continue;
         if (sent <= 0)
             return;
         bytes += sent;
@@ -166,6 +169,8 @@ static inline size_t receive_line(int descriptor, char *text, size_t room, size_
     size_t used = 0;
     for (;;) {
         long got = raw_syscall(SYS_recvfrom, descriptor, text + used, room - 1 - used, 0, NULL, NULL);
+        if (got == -EINTR)
+            continue; // another handler has run; a socket with a time limit is not waited on again by itself
         if (got <= 0)
             return 0;
         for (size_t i = used; i < used + (size_t)got; i++)

@@ -62,6 +62,8 @@ static int receive(int descriptor, char *to, size_t size)
 {
     while (size) {
         long got = raw_syscall(SYS_recvfrom, descriptor, to, size, 0, NULL, NULL);
+        if (got == -EINTR)
+            continue;
         if (got <= 0)
             return 0;
         to += got;

@@ -12,7 +12,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public void Help_pages_are_as_checked_in()
     {
-        string[] commands = ["", "cargo", "cc", "c++", "lower", "metering", "metering report", "metering compare", "interrupts", "interrupts profile", "interrupts report", "tracing", "tracing record", "tracing attach", "tracing export", "tracing replay", "tracing report", "tracing graph", "tracing diff", "tracing functions", "coverage", "coverage merge", "coverage report", "coverage diff", "coverage compare", "coverage tests", "coverage record-test", "coverage html", "coverage export", "coverage show-profile", "demo", "doctor", "cache", "cache show", "cache clear", "cache path", "install", "uninstall", "completions",
+        string[] commands = ["", "cargo", "cc", "c++", "lower", "metering", "metering report", "metering compare", "interrupts", "interrupts profile", "interrupts report", "tracing", "tracing record", "tracing attach", "tracing export", "tracing replay", "tracing report", "tracing graph", "tracing diff", "tracing functions", "hotpatch", "hotpatch build", "hotpatch apply", "hotpatch revert", "hotpatch list", "hotpatch key", "coverage", "coverage merge", "coverage report", "coverage diff", "coverage compare", "coverage tests", "coverage record-test", "coverage html", "coverage export", "coverage show-profile", "demo", "doctor", "cache", "cache show", "cache clear", "cache path", "install", "uninstall", "completions",
             "cargo-build-ci", "cargo-run-ci", "cargo-lib-ci", "cargo-lib-ci install", "cargo-lib-ci uninstall", "cargo-lib-ci update", "cargo-lib-ci config"];
         var folder = Path.Combine(Harness.Root, "docs/help");
         var bless = Environment.GetEnvironmentVariable("BLESS") == "1";

@@ -4,7 +4,7 @@ using Weft.Core;
 namespace Weft.Tests;
 
 /// <summary>Files that are no patches, or not for this program, or made to do harm: each is refused, and the program goes on as it was.</summary>
-public sealed class HotpatchHostileTests(HotpatchedProgram built) : HotpatchedPrograms(built), IClassFixture<HotpatchedProgram>
+public sealed class HotpatchHostileTests : HotpatchedPrograms
 {
     [Needs("clang-22")]
     public void A_patch_that_is_cut_short_anywhere_is_refused()

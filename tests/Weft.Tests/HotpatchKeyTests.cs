@@ -4,14 +4,14 @@ using Weft.Core;
 namespace Weft.Tests;
 
 /// <summary>Programs that take signed patches only.</summary>
-public sealed class HotpatchKeyTests(HotpatchedProgram built) : HotpatchedPrograms(built), IClassFixture<HotpatchedProgram>
+public sealed class HotpatchKeyTests : HotpatchedPrograms
 {
     private const int SignatureSize = 384;
 
     [Needs("clang-22")]
     public void A_program_with_a_key_takes_what_is_signed_with_it_and_nothing_else()
     {
-        var (mine, other) = (Key("mine"), Key("other"));
+        var (mine, other) = (Built.Key("mine"), Built.Key("other"));
         var signed = Built.Build("signed", 2, "--key", mine);
         var foreign = Built.Build("foreign", 2, "--key", other);
         Harness.Environment["WEFT_HOTPATCH_KEY"] = mine + ".pub";
@@ -31,7 +31,7 @@ public sealed class HotpatchKeyTests(HotpatchedProgram built) : HotpatchedProgra
     public void A_program_without_a_key_takes_signed_patches_too()
     {
         var process = Ticking();
-        Must(Apply(process, Built.Build("signed", 2, "--key", Key("mine"))));
+        Must(Apply(process, Built.Build("signed", 2, "--key", Built.Key("mine"))));
         AssertVersion(2, process);
     }
 
@@ -53,7 +53,7 @@ public sealed class HotpatchKeyTests(HotpatchedProgram built) : HotpatchedProgra
     [Needs("clang-22")]
     public void A_signature_that_is_right_but_for_anything_is_refused()
     {
-        var key = Key("mine");
+        var key = Built.Key("mine");
         var patch = File.ReadAllBytes(Built.Build("signed", 2, "--key", key));
         var content = patch[..^SignatureSize];
         using var rsa = RSA.Create();
@@ -79,7 +79,7 @@ public sealed class HotpatchKeyTests(HotpatchedProgram built) : HotpatchedProgra
     public void Many_keys_agree_with_what_verifies_elsewhere()
     {
         var content = File.ReadAllBytes(Built.Second);
-        for (var i = 0; i < 3; i++)
+        for (var i = 0; i < 2; i++)
         {
             using var rsa = RSA.Create(3072);
             Harness.Write("key.pub", $"weft-hotpatch-key 1 {Convert.ToHexString(rsa.ExportParameters(includePrivateParameters: false).Modulus!)}");
@@ -101,7 +101,7 @@ public sealed class HotpatchKeyTests(HotpatchedProgram built) : HotpatchedProgra
         var digits = text is { Length: 21 or 22 } ? string.Concat(Enumerable.Repeat(text[20] == 'Z' ? "zz" : text[20] == '0' ? "00" : "ff", 384)) : "";
         if (text != null) Harness.Write("key.pub", digits.Length > 0 ? $"{text[..20]}{digits}{text[21..].Replace('+', '0')}\n" : text);
         Harness.Environment["WEFT_HOTPATCH_KEY"] = Harness.Path("key.pub");
-        ForgedPatch.Write(Harness.Path("patches"), Enumerable.Repeat(File.ReadAllBytes(Built.Build("signed", 2, "--key", Key("mine"))), 3));
+        ForgedPatch.Write(Harness.Path("patches"), Enumerable.Repeat(File.ReadAllBytes(Built.Second), 3));
         var outcome = Harness.Must(Built.Program, "feed", Harness.Path("patches"));
         Assert.Equal("applied 0\nrefused 3\n", outcome.Output);
         Assert.Equal($"weft: hotpatch: WEFT_HOTPATCH_KEY: '{Harness.Path("key.pub")}': {reason}", Assert.Single(outcome.Errors.TrimEnd('\n').Split('\n'))[..^": every patch will be refused".Length].Replace("of 'weft hotpatch key'", "").TrimEnd());
@@ -110,7 +110,8 @@ public sealed class HotpatchKeyTests(HotpatchedProgram built) : HotpatchedProgra
     [Needs("clang-22")]
     public void A_key_is_its_owners_and_never_overwritten()
     {
-        var key = Key("mine");
+        Must(Harness.RunWeft("hotpatch", "key", "mine"));
+        var key = Harness.Path("mine");
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(key));
         var (secret, open) = (File.ReadAllText(key), File.ReadAllText(key + ".pub"));
         Assert.Matches("^weft-hotpatch-key 1 [0-9a-f]{768}\n$", open);
@@ -128,7 +129,7 @@ public sealed class HotpatchKeyTests(HotpatchedProgram built) : HotpatchedProgra
     [Needs("clang-22")]
     public void What_is_no_private_key_does_not_sign()
     {
-        var key = Key("mine");
+        var key = Built.Key("mine");
         Harness.AssertToldWell(Sign(key + ".pub"), ExitCode.Failure, "is no private key");
         using var small = RSA.Create(2048);
         File.WriteAllText(Harness.Path("small"), small.ExportPkcs8PrivateKeyPem());
@@ -141,12 +142,6 @@ public sealed class HotpatchKeyTests(HotpatchedProgram built) : HotpatchedProgra
     }
 
     private Outcome Sign(string key) => Built.Harness.RunWeft("hotpatch", "build", "--program", "program", "-o", "never.patch", "--key", key, "v2/parts.o");
-
-    private string Key(string name)
-    {
-        Must(Harness.RunWeft("hotpatch", "key", name));
-        return Harness.Path(name);
-    }
 
     private (long Applied, long Refused) Fed(IReadOnlyList<byte[]> patches)
     {

@@ -4,14 +4,17 @@ using System.Globalization;
 namespace Weft.Tests;
 
 /// <summary>tests/fixtures/hotpatch, built once: a program, and patches that make its parts the second or the third version.</summary>
-public sealed class HotpatchedProgram : IDisposable
+public sealed class HotpatchedProgram
 {
+    private static readonly Lazy<HotpatchedProgram> Only = new(() => new HotpatchedProgram());
+    private readonly Lock keys = new();
+
     public static readonly string Fixtures = Path.Combine(Harness.Root, "tests/fixtures/hotpatch");
 
-    public HotpatchedProgram()
+    private HotpatchedProgram()
     {
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Harness.Dispose();
         Harness.Environment["WEFT_CC"] = "clang-22";
-        if (Needs.Missing(["clang-22"]) != null) return;
         Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-O2", "-D_GNU_SOURCE", "-c", Path.Combine(Fixtures, "program.c"), "-o", "program.o");
         foreach (var version in (int[])[1, 2, 3])
         {
@@ -25,16 +28,18 @@ public sealed class HotpatchedProgram : IDisposable
         ThirdAfterSecond = Build("third-after-second", 3, "--after", Second);
     }
 
+    public static HotpatchedProgram Built => Only.Value;
+
     public Harness Harness { get; } = new();
 
-    public string Program { get; } = "";
+    public string Program { get; }
 
-    public string Second { get; } = "";
+    public string Second { get; }
 
-    public string Third { get; } = "";
+    public string Third { get; }
 
     /// <summary>Needs the second.</summary>
-    public string ThirdAfterSecond { get; } = "";
+    public string ThirdAfterSecond { get; }
 
     public string Link(string output, params string[] flags)
     {
@@ -51,15 +56,21 @@ public sealed class HotpatchedProgram : IDisposable
         return patch;
     }
 
-    public void Dispose() => Harness.Dispose();
+    /// <summary>A private key, made once.</summary>
+    public string Key(string name)
+    {
+        lock (keys)
+            if (!File.Exists(Harness.Path(name))) Harness.Must(Harness.Weft, "hotpatch", "key", name);
+        return Harness.Path(name);
+    }
 }
 
 /// <summary>Runs that program and patches it.</summary>
-public abstract class HotpatchedPrograms(HotpatchedProgram built) : IDisposable
+public abstract class HotpatchedPrograms : IDisposable
 {
     private readonly List<Process> started = [];
 
-    protected HotpatchedProgram Built { get; } = built;
+    protected static HotpatchedProgram Built => HotpatchedProgram.Built;
 
     protected Harness Harness { get; } = new();
 

@@ -75,7 +75,7 @@ public sealed class TracingRuntimeControlTests : TracedPrograms
         var process = Slowly();
         var first = Start(Harness.Weft, [], "tracing", "attach", $"{process.Id}", "on leaf", "top 60");
         Wait(() => Directory.GetFiles("/tmp/weft-0", $"tracing-{process.Id}.lock").Length == 1 && Traces.Count == 1);
-        Harness.AssertToldWell(Attach(process, "status"), ExitCode.Failure, "another 'weft tracing attach' is working on process");
+        Harness.AssertToldWell(Attach(process, "status"), ExitCode.Failure, "another command of Weft's is working on process");
         first.Kill();
         first.WaitForExit();
         Assert.Equal(0, Attach(process, "status").ExitCode); // what a killed one left is no hindrance
