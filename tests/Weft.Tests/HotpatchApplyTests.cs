@@ -215,6 +215,36 @@ public sealed class HotpatchApplyTests : HotpatchedPrograms
         Assert.Equal($"{round}{round}{round}1|", Harness.Must(Harness.Path("host"), "l.patch").Output.Replace('\n', '|'));
     }
 
+    [TheoryNeeds("clang-22", "/usr/lib/x86_64-linux-gnu/libc.a")]
+    [InlineData("-O2")]
+    [InlineData("-static")]
+    [InlineData("-static-libgcc", "-static-libstdc++")]
+    public void Exceptions_go_through_patches_however_the_unwinder_is_linked(params string[] flags)
+    {
+        Harness.Environment["WEFT_CC"] = "clang-22";
+        Harness.Environment["WEFT_CXX"] = "clang++-22";
+        Harness.Write("middle.cc", "int middle(int (*f)(int), int x) { struct Guard { int *c; ~Guard() { ++*c; } }; extern int cleaned; Guard guard{&cleaned}; return f(x) + VERSION; }\n");
+        Harness.Write("main.cc", """
+            #include <cstdio>
+            #include <weft/hotpatch.h>
+            int cleaned;
+            int middle(int (*)(int), int);
+            static int thrower(int x) { if (x > 5) throw x; return x; }
+            static void call(int x) { try { printf("%d\n", middle(thrower, x)); } catch (int e) { printf("caught %d, cleaned %d\n", e, cleaned); } }
+            int main(int, char **words) {
+                char why[256] = "";
+                call(1), call(7);
+                printf("%d%s\n", weft_hotpatch_apply(words[1], why, sizeof why), why);
+                call(1), call(7);
+            }
+            """);
+        Harness.Must(Harness.Weft, "c++", "--with=hotpatch", "-O1", "-DVERSION=1", "-c", "middle.cc", "-o", "middle.o");
+        Harness.Must(Harness.Weft, ["c++", "--with=hotpatch", "-O1", "main.cc", "middle.o", "-o", "throws", .. flags]);
+        Harness.Must(Harness.Weft, "c++", "--with=hotpatch", "-O1", "-DVERSION=2", "-c", "middle.cc", "-o", "middle.o");
+        Harness.Must(Harness.Weft, "hotpatch", "build", "--program", "throws", "-o", "t.patch", "middle.o");
+        Assert.Equal("2\ncaught 7, cleaned 2\n0\n3\ncaught 7, cleaned 4\n", Harness.Must(Harness.Path("throws"), "t.patch").Output);
+    }
+
     [TheoryNeeds("clang-22", "gcc", "aarch64-linux-gnu-gcc")]
     [InlineData("clang-22")]
     [InlineData("gcc")]
