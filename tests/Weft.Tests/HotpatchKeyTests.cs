@@ -11,7 +11,7 @@ public sealed class HotpatchKeyTests : HotpatchedPrograms
     [Needs("clang-22")]
     public void A_program_with_a_key_takes_what_is_signed_with_it_and_nothing_else()
     {
-        var (mine, other) = (Built.Key("mine"), Built.Key("other"));
+        var (mine, other) = (Built.Key("mine"), Built.Key("stranger"));
         var signed = Built.Build("signed", 2, "--key", mine);
         var foreign = Built.Build("foreign", 2, "--key", other);
         Harness.Environment["WEFT_HOTPATCH_KEY"] = mine + ".pub";
