@@ -5,13 +5,17 @@
 #include "hotpatch_internal.h"
 
 #include <elf.h>
+#include "control.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 __asm__(WEFT_SHARED("__weft_hotpatch_process_v1")
@@ -96,10 +100,28 @@ __attribute__((constructor)) static void enter(void)
         }
     }
     int listens = process->listening;
+    if (!listens)
+        process->guard = weft_hotpatch_guard; // this module has what is shared, which the loader does not unload
     process->listening = 1;
     weft_unlock_signal_safe(&process->lock, &saved);
-    if (!listens)
-        weft_hotpatch_listen();
+    if (listens)
+        return;
+    weft_hotpatch_read_key();
+    weft_hotpatch_listen();
+}
+
+/// Its code is gone, and what was patched of it. The patches' memory stays: somebody may still be looking at it.
+static void forget(struct weft_hotpatch_module *module)
+{
+    module->gone = 1;
+    for (uint32_t i = 0; i < process->patch_count; i++)
+        if (process->patches[i]->module == module) {
+            process->patches[i]->gone = 1;
+            __atomic_store_n(&process->patches[i]->active, 0, __ATOMIC_RELAXED);
+        }
+    if (module->entries)
+        munmap(module->entries, SLOTS * sizeof *module->entries);
+    module->entries = NULL;
 }
 
 __attribute__((destructor)) static void leave(void)
@@ -109,7 +131,7 @@ __attribute__((destructor)) static void leave(void)
         return;
     for (uint32_t i = 0; process->modules && i < process->module_count; i++)
         if (process->modules[i].slots == slots)
-            process->modules[i].gone = 1;
+            forget(&process->modules[i]);
     weft_unlock_signal_safe(&process->lock, &saved);
 }
 
@@ -151,6 +173,7 @@ WEFT_WEAK int weft_hotpatch_install(const char *file, size_t size, struct weft_h
     if (result)
         return result;
     int is_new = patch->order == 0;
+    process->guard();
     if (ask(process->before, patch))
         result = weft_hotpatch_refuse(reason, WEFT_HOTPATCH_VETOED, "the program's own hook refused the patch", NULL);
     else if ((result = register_patch(patch, reason)) == 0 && (result = weft_hotpatch_switch(patch, 1, reason)) == 0)
@@ -174,17 +197,17 @@ static struct weft_hotpatch_patch *newest(void)
     return found;
 }
 
-static uint32_t active_count(void)
+WEFT_WEAK uint32_t weft_hotpatch_active_count(void)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < process->patch_count; i++)
-        count += process->patches[i]->active;
+    uint32_t count = 0, patches = __atomic_load_n(&process->patch_count, __ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < patches; i++)
+        count += __atomic_load_n(&process->patches[i]->active, __ATOMIC_RELAXED);
     return count;
 }
 
 WEFT_WEAK int weft_hotpatch_take_back(uint32_t keep, struct weft_hotpatch_reason *reason)
 {
-    while (active_count() > keep) {
+    while (weft_hotpatch_active_count() > keep) {
         struct weft_hotpatch_patch *patch = newest();
         if (ask(process->before, patch))
             return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_VETOED, "the program's own hook refused to take the patch back", NULL);
@@ -196,13 +219,36 @@ WEFT_WEAK int weft_hotpatch_take_back(uint32_t keep, struct weft_hotpatch_reason
     return 0;
 }
 
+WEFT_WEAK int weft_hotpatch_restore(uint32_t order, struct weft_hotpatch_reason *reason)
+{
+    struct weft_hotpatch_patch *patch = NULL, *last = newest();
+    for (uint32_t i = 0; i < process->patch_count && !patch; i++)
+        if (process->patches[i]->order == order && !process->patches[i]->gone)
+            patch = process->patches[i];
+    if (!patch || order == 0)
+        return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_UNKNOWN_PATCH, "there is no patch of that number", NULL);
+    if (last && last->order >= order)
+        return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_ORDER, "a later patch has been applied meanwhile", NULL);
+    int result = weft_hotpatch_switch(patch, 1, reason);
+    if (!result)
+        ask(process->after, patch);
+    return result;
+}
+
 // ---- The public interface ----
 
 #define EXPORT __attribute__((visibility("default"), weak))
 
+/// Waits for nobody: who holds the lock may be waiting for this thread, in a hook.
 static int begin(weft_signals *saved, struct weft_hotpatch_reason *reason)
 {
-    return weft_lock_signal_safe(&process->lock, saved) == 0 ? 0 : weft_hotpatch_refuse(reason, WEFT_HOTPATCH_BUSY, "another patch is being applied", NULL);
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, saved);
+    if (weft_try_lock(&process->lock) == 0)
+        return 0;
+    pthread_sigmask(SIG_SETMASK, saved, NULL);
+    return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_BUSY, "another patch is being applied", NULL);
 }
 
 static int finish(int result, const struct weft_hotpatch_reason *reason, char *why, size_t size)
@@ -260,23 +306,64 @@ EXPORT int weft_hotpatch_revert_to(uint32_t keep)
     return result;
 }
 
+static void tell_reason(void *context, pid_t thread, const char *function)
+{
+    struct weft_hotpatch_reason *reason = context;
+    char digits[24];
+    const char *limit = reason->text + sizeof reason->text, *id = weft_digits(digits, (uint64_t)thread), *where = function ? " is in " : " runs, and does not let itself be looked at";
+    char *end = reason->text + strlen(reason->text);
+    end = weft_append(end, limit, reason->text[0] ? ", thread " : "thread ", reason->text[0] ? 9 : 7);
+    end = weft_append(end, limit, id, strlen(id));
+    end = weft_append(end, limit, where, strlen(where));
+    weft_append(end, limit, function ? function : "", function ? strlen(function) : 0);
+}
+
+/// Who is inside now is left in `reason`.
+static int look_inside(const struct weft_hotpatch_place *self, struct weft_hotpatch_reason *reason)
+{
+    weft_signals saved;
+    int result = begin(&saved, reason);
+    if (result)
+        return result;
+    reason->text[0] = '\0';
+    for (uint32_t i = 0; i < process->patch_count; i++)
+        process->patches[i]->chosen = 1;
+    result = weft_hotpatch_inside(self, tell_reason, reason);
+    weft_unlock_signal_safe(&process->lock, &saved);
+    return result ? weft_hotpatch_refuse(reason, result, "there is no memory to look at threads", NULL) : reason->text[0] ? WEFT_HOTPATCH_RUNNING : 0;
+}
+
+static int64_t milliseconds_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+EXPORT __attribute__((noinline)) int weft_hotpatch_wait(uint32_t milliseconds, char *why, size_t why_size)
+{
+    struct weft_hotpatch_reason reason = {""};
+    struct weft_hotpatch_place self = {(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_frame_address(0), 0};
+    int64_t until = milliseconds_now() + milliseconds;
+    for (;;) {
+        int result = look_inside(&self, &reason);
+        if ((result != WEFT_HOTPATCH_RUNNING && result != WEFT_HOTPATCH_BUSY) || milliseconds_now() >= until)
+            return finish(result, &reason, why, why_size);
+        struct timespec moment = {0, 5 * 1000 * 1000};
+        nanosleep(&moment, NULL);
+    }
+}
+
 EXPORT uint32_t weft_hotpatch_count(void)
 {
-    struct weft_hotpatch_reason reason;
-    weft_signals saved;
-    if (begin(&saved, &reason))
-        return 0;
-    uint32_t count = active_count();
-    weft_unlock_signal_safe(&process->lock, &saved);
-    return count;
+    return process->patches ? weft_hotpatch_active_count() : 0;
 }
 
 EXPORT void weft_hotpatch_set_hooks(weft_hotpatch_hook *before, weft_hotpatch_hook *after, void *context)
 {
-    struct weft_hotpatch_reason reason;
     weft_signals saved;
-    if (begin(&saved, &reason))
-        return;
+    if (weft_lock_signal_safe(&process->lock, &saved) != 0)
+        return; // from within a hook
     process->before = before;
     process->after = after;
     process->hook_context = context;

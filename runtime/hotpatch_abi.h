@@ -58,6 +58,13 @@ struct weft_patch_function {
     uint32_t name;  ///< in names
     uint32_t home;
     uint32_t point; ///< from the entry to the instruction that is exchanged
+    uint32_t size;      ///< of the code that was there when the patch was built
+    uint32_t code_size; ///< of the new code
 };
+
+_Static_assert(sizeof(struct weft_patch_function) == 32, "PatchFile.Write(PatchedFunction)");
+
+/// A signature follows the signed bytes: RSASSA-PKCS1-v1_5 with SHA-256, big endian.
+#define WEFT_PATCH_SIGNATURE 384u
 
 #endif

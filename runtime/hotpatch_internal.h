@@ -5,6 +5,9 @@
 //   hotpatch.c           modules, the public interface, hooks
 //   hotpatch_load.c      a patch file: is it sound, is it ours, into memory
 //   hotpatch_switch.c    exchanging entries: the only code that changes code
+//   hotpatch_threads.c   who is inside code that was replaced
+//   hotpatch_crash.c     whose fault it was
+//   hotpatch_key.c       signatures
 //   hotpatch_symbols.c   names in shared libraries
 //   hotpatch_unwind.c    exceptions and panics through patched functions
 //   hotpatch_control.c   requests from outside
@@ -26,10 +29,22 @@
 #define THREAD_ROOM 1024u ///< bytes of new thread-locals
 #define REASON 512u
 #define PROCESS_BYTES 4096
+#define KEY_LIMBS (WEFT_PATCH_SIGNATURE / 8)
+
+/// What is before an entry, up to it; and what is exchanged of it.
+#if defined(__x86_64__)
+#define ROOM 6
+#define EXCHANGED 2
+#else
+#define ROOM 12
+#define EXCHANGED 4
+#endif
 
 /// What is at an entry.
 struct weft_hotpatch_entry {
+    char *entry;
     char *point;       ///< the instruction that is exchanged
+    uint32_t size;     ///< of the code that begins here
     uint32_t original; ///< its bytes
     uint32_t active;   ///< whether it leads to the slot
 };
@@ -54,6 +69,8 @@ struct weft_hotpatch_function {
     uint32_t name; ///< in the patch's names
     uint64_t code;     ///< the new one
     uint64_t previous; ///< what the entry led to before; 0: its own code
+    uint32_t size;      ///< of what was there when the patch was built
+    uint32_t code_size; ///< of the new one
 };
 
 struct weft_hotpatch_patch {
@@ -67,6 +84,9 @@ struct weft_hotpatch_patch {
     uint32_t function_count;
     uint32_t active;
     uint32_t order; ///< the n-th switch on of the process; 0: never
+    uint32_t gone;  ///< the library that it is for has been unloaded
+    uint32_t chosen; ///< for what is asked of several
+    size_t record_size; ///< of this, functions and names
     uint64_t switched; ///< nanoseconds that the switch took
     struct weft_hotpatch_function *functions;
 };
@@ -83,6 +103,14 @@ struct weft_hotpatch_process {
     struct weft_hotpatch_patch **patches; ///< PATCHES of them
     weft_hotpatch_hook *before, *after;
     void *hook_context;
+    uint32_t probed;        ///< the thread that is to look at its own stack: see hotpatch_threads.c
+    uint32_t guarded;       ///< crashes are watched
+    void (*guard)(void);    ///< that which watches them: of a module that stays
+    void *probe;
+    void *loading;          ///< what applying a patch needs of memory; the lock's holder's
+    uint32_t wants_signature;
+    const char *key_fault;  ///< why the key cannot be used, or NULL
+    uint64_t key[KEY_LIMBS]; ///< the modulus, the lowest bits first
 };
 
 _Static_assert(sizeof(struct weft_hotpatch_process) <= PROCESS_BYTES, "the shared object has outgrown its reserve");
@@ -109,6 +137,15 @@ int weft_hotpatch_install(const char *file, size_t size, struct weft_hotpatch_pa
 /// Takes back the newest patches until `keep` are left.
 int weft_hotpatch_take_back(uint32_t keep, struct weft_hotpatch_reason *reason);
 
+/// Switches a patch that was taken back on again, under its number.
+int weft_hotpatch_restore(uint32_t order, struct weft_hotpatch_reason *reason);
+
+/// How many patches are applied; needs no lock.
+uint32_t weft_hotpatch_active_count(void);
+
+/// The patch that has `address` in its memory of code, or NULL; needs no lock.
+const struct weft_hotpatch_patch *weft_hotpatch_patch_at(const char *address);
+
 // hotpatch_load.c
 
 /// Makes a patch of a file, mapped near its module and relocated, with nothing switched. 0 or an error as in weft/hotpatch.h.
@@ -123,6 +160,40 @@ int weft_hotpatch_switch(struct weft_hotpatch_patch *patch, int on, struct weft_
 
 /// Whether there is an entry that can be exchanged.
 int weft_hotpatch_is_entry(const struct weft_hotpatch_module *module, const char *entry, const char *point);
+
+// hotpatch_threads.c
+
+/// Where a thread is.
+struct weft_hotpatch_place {
+    uintptr_t pc, sp, link;
+};
+
+struct weft_hotpatch_place weft_hotpatch_place_of(const void *context);
+
+/// Is told of a thread that is inside `function`, whose code is not this any more; NULL when it cannot be told where the thread is.
+typedef void weft_hotpatch_witness(void *context, pid_t thread, const char *function);
+
+/// Who is inside code that the chosen patches have replaced, or had and was replaced since. The lock is held. 0 or an error.
+int weft_hotpatch_inside(const struct weft_hotpatch_place *self, weft_hotpatch_witness *witness, void *context);
+
+/// For the handler of SIGURG: looks at this thread's stack if that is asked for, and says whether the signal was sent for that.
+int weft_hotpatch_answer_probe(const siginfo_t *information, const void *context);
+
+/// Where the mapping ends that `address` is in; 0: nowhere.
+uintptr_t weft_hotpatch_end_of_mapping(uintptr_t address);
+
+// hotpatch_crash.c
+
+/// Watches for crashes, from the first patch on.
+void weft_hotpatch_guard(void);
+
+// hotpatch_key.c
+
+/// Reads the key that WEFT_HOTPATCH_KEY names.
+void weft_hotpatch_read_key(void);
+
+/// Whether `signature` is the key's of what has this SHA-256.
+int weft_hotpatch_is_signed(const uint64_t *key, const uint8_t *signature, const uint8_t digest[32]);
 
 // hotpatch_symbols.c
 

@@ -42,6 +42,26 @@ static int is_name(const struct loading *loading, uint32_t at)
     return at < loading->header->names.count; // they end with a zero
 }
 
+/// Whether the patch is signed with the key that the program wants, if it wants any. `size` is the file's.
+static int check_signature(struct loading *loading, size_t size)
+{
+    const struct weft_patch_header *header = loading->header;
+    struct weft_sha256 hash;
+    uint8_t digest[32];
+    if (!process->wants_signature)
+        return 0;
+    if (process->key_fault)
+        return weft_hotpatch_refuse(loading->reason, WEFT_HOTPATCH_UNSIGNED, "the program wants signed patches, and the key that WEFT_HOTPATCH_KEY names cannot be used: ", process->key_fault, NULL);
+    if (size == header->size)
+        return weft_hotpatch_refuse(loading->reason, WEFT_HOTPATCH_UNSIGNED, "the patch is not signed, and the program wants that: build it with --key", NULL);
+    weft_sha256_begin(&hash);
+    weft_sha256_add(&hash, loading->file, header->size);
+    weft_sha256_end(&hash, digest);
+    if (!weft_hotpatch_is_signed(process->key, (const uint8_t *)loading->file + header->size, digest))
+        return weft_hotpatch_refuse(loading->reason, WEFT_HOTPATCH_UNSIGNED, "the patch is signed with another key than the program wants: build it with that one", NULL);
+    return 0;
+}
+
 static int is_whole(const char *file, const struct weft_patch_header *header)
 {
     static const uint8_t nothing[WEFT_PATCH_ID];
@@ -63,8 +83,13 @@ static int check_file(struct loading *loading, size_t size)
         return weft_hotpatch_refuse(loading->reason, WEFT_HOTPATCH_DAMAGED, "that is no patch of Weft's, or one of another version: build it again", NULL);
     if (header->size < sizeof *header || header->size > size)
         return damaged(loading, "it is cut short");
+    if (size != header->size && size != header->size + (size_t)WEFT_PATCH_SIGNATURE)
+        return damaged(loading, "what is behind it is no signature");
     if (!is_whole(loading->file, header))
         return damaged(loading, "its content is not what was written");
+    int result = check_signature(loading, size);
+    if (result)
+        return result;
     if (header->machine != WEFT_PATCH_MACHINE)
         return weft_hotpatch_refuse(loading->reason, WEFT_HOTPATCH_OTHER_PROGRAM, "the patch is for another processor", NULL);
     if (!is_within(header, header->parents, WEFT_PATCH_ID) || !is_within(header, header->relocations, sizeof(struct weft_patch_relocation)) || !is_within(header, header->functions, sizeof(struct weft_patch_function)) ||
@@ -96,7 +121,7 @@ static int find_module(struct loading *loading)
 static struct weft_hotpatch_patch *find_patch(const uint8_t *id)
 {
     for (uint32_t i = 0; i < process->patch_count; i++)
-        if (memcmp(process->patches[i]->id, id, WEFT_PATCH_ID) == 0)
+        if (!process->patches[i]->gone && memcmp(process->patches[i]->id, id, WEFT_PATCH_ID) == 0)
             return process->patches[i];
     return NULL;
 }
@@ -219,12 +244,13 @@ static int relocate(struct loading *loading)
     return 0;
 }
 
-static int is_in_code(const struct loading *loading, uint8_t home, const char *entry)
+/// The entry, the room before it, and the instruction that is exchanged; which may be all that there is of the last function.
+static int is_in_code(const struct loading *loading, uint8_t home, const char *entry, uint32_t point)
 {
     const struct weft_hotpatch_module *module = loading->patch->module;
-    if (home == 0)
-        return entry >= module->code + 16 && entry + 16 < module->code_end;
-    return entry >= loading->parents[home]->memory + 16 && entry + 16 < loading->parents[home]->memory + loading->parents[home]->code_size;
+    const char *code = home ? loading->parents[home]->memory : module->code;
+    const char *end = home ? code + loading->parents[home]->code_size : module->code_end;
+    return entry >= code + ROOM && entry < end && (size_t)(end - entry) >= point + EXCHANGED;
 }
 
 static int read_functions(struct loading *loading)
@@ -234,12 +260,12 @@ static int read_functions(struct loading *loading)
         struct weft_patch_function function;
         char *base;
         memcpy(&function, loading->file + loading->header->functions.at + i * sizeof function, sizeof function);
-        if (function.home > loading->header->parents.count || !base_of(loading, (uint8_t)function.home, &base) || function.code >= patch->code_size || !is_name(loading, function.name) || function.point > 4)
+        if (function.home > loading->header->parents.count || !base_of(loading, (uint8_t)function.home, &base) || function.code >= patch->code_size || function.code_size > patch->code_size - function.code || function.size > LARGEST || !is_name(loading, function.name) || function.point > 4)
             return damaged(loading, "a function lies outside");
         char *entry = base + function.entry;
-        if (!is_in_code(loading, (uint8_t)function.home, entry) || !weft_hotpatch_is_entry(patch->module, entry, entry + function.point))
+        if (!is_in_code(loading, (uint8_t)function.home, entry, function.point) || !weft_hotpatch_is_entry(patch->module, entry, entry + function.point))
             return weft_hotpatch_refuse(loading->reason, WEFT_HOTPATCH_CHANGED_CODE, "'", loading->file + loading->header->names.at + function.name, "' is not as it was built: something else has changed its code", NULL);
-        patch->functions[i] = (struct weft_hotpatch_function){.entry = entry, .point = entry + function.point, .name = function.name, .code = (uint64_t)(uintptr_t)(patch->memory + function.code)};
+        patch->functions[i] = (struct weft_hotpatch_function){.entry = entry, .point = entry + function.point, .name = function.name, .code = (uint64_t)(uintptr_t)(patch->memory + function.code), .size = function.size, .code_size = function.code_size};
     }
     return 0;
 }
@@ -248,9 +274,11 @@ static int read_functions(struct loading *loading)
 static struct weft_hotpatch_patch *make_record(const struct loading *loading)
 {
     const struct weft_patch_header *header = loading->header;
-    struct weft_hotpatch_patch *patch = weft_reserve(sizeof *patch + header->functions.count * sizeof *patch->functions + header->names.count);
+    size_t size = sizeof(struct weft_hotpatch_patch) + header->functions.count * sizeof(struct weft_hotpatch_function) + header->names.count;
+    struct weft_hotpatch_patch *patch = weft_reserve(size);
     if (!patch)
         return NULL;
+    patch->record_size = size;
     memcpy(patch->id, header->id, WEFT_PATCH_ID);
     patch->functions = (struct weft_hotpatch_function *)(patch + 1);
     patch->function_count = header->functions.count;
@@ -260,6 +288,24 @@ static struct weft_hotpatch_patch *make_record(const struct loading *loading)
     patch->code_size = header->code_size;
     patch->size = header->code_size + header->constant_size + header->data_size;
     return patch;
+}
+
+/// The table that an unwinder searches for a place's frame: each of its entries is a place and its frame, as distances from the table.
+static int is_table_of_frames(const struct weft_hotpatch_patch *patch, uint32_t at)
+{
+    int32_t count, entry[2];
+    if (at > patch->size - 12)
+        return 0;
+    memcpy(&count, patch->memory + at + 8, sizeof count);
+    if (count < 0 || (uint32_t)count > (patch->size - at - 12) / sizeof entry)
+        return 0;
+    for (int32_t i = 0; i < count; i++) {
+        memcpy(entry, patch->memory + at + 12 + (size_t)i * sizeof entry, sizeof entry);
+        int64_t frame = (int64_t)at + entry[1];
+        if (frame < 0 || frame > (int64_t)patch->size - 16)
+            return 0;
+    }
+    return 1;
 }
 
 static void close_memory(const struct weft_hotpatch_patch *patch, const struct weft_patch_header *header)
@@ -284,13 +330,17 @@ static int fill(struct loading *loading)
     patch->frames = loading->header->frames ? patch->memory + loading->header->frames : NULL;
     if ((result = relocate(loading)) || (result = read_functions(loading)))
         return result;
+    if (patch->frames && !is_table_of_frames(patch, loading->header->frames))
+        return damaged(loading, "its table of frames contradicts itself");
     close_memory(patch, loading->header);
     return 0;
 }
 
 int weft_hotpatch_load(const char *file, size_t size, struct weft_hotpatch_patch **patch, struct weft_hotpatch_reason *reason)
 {
-    struct loading *loading = weft_reserve(sizeof *loading); // too large for a signal handler's stack
+    if (!process->loading) // too large for a signal handler's stack
+        process->loading = weft_reserve(sizeof(struct loading));
+    struct loading *loading = process->loading;
     if (!loading)
         return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "there is no memory for the patch", NULL);
     *loading = (struct loading){.file = file, .header = (const struct weft_patch_header *)file, .reason = reason};
@@ -308,7 +358,6 @@ int weft_hotpatch_load(const char *file, size_t size, struct weft_hotpatch_patch
         else
             *patch = loading->patch;
     }
-    munmap(loading, sizeof *loading);
     return result;
 }
 
@@ -316,5 +365,5 @@ void weft_hotpatch_unload(struct weft_hotpatch_patch *patch)
 {
     if (patch->memory)
         munmap(patch->memory, patch->size);
-    // The record is of pages of its own, whose number nobody keeps: they are few, and this is rare.
+    munmap(patch, patch->record_size);
 }

@@ -24,10 +24,8 @@
 #include <unistd.h>
 
 #if defined(__x86_64__)
-#define ROOM 6
 typedef uint16_t instruction;
 #else
-#define ROOM 12
 typedef uint32_t instruction;
 #endif
 
@@ -48,8 +46,11 @@ static void make_all_look_again(void)
 {
     if (!process->fenced)
         process->fenced = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) == 0 ? 1 : 2;
-    if (process->fenced == 1)
+    if (process->fenced == 1 && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) != 0) {
+        // A forked child, on a system that forgets.
+        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
         syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+    }
 }
 
 static instruction read_point(const char *point)
@@ -98,15 +99,21 @@ static void furnish(char *entry, const uint64_t *slot)
     memcpy(entry - 4, &distance, sizeof distance);
 }
 
+static void unfurnish(char *entry)
+{
+    memset(entry - ROOM, 0xcc, ROOM);
+}
+
 static int is_reachable(const char *entry, const uint64_t *slot)
 {
     intptr_t distance = (const char *)slot - entry;
     return distance == (int32_t)distance;
 }
 
+/// Else the two bytes are not in eight that a processor fetches and stores as one, or it is still room.
 static int is_point(const char *point)
 {
-    return ((uintptr_t)point & 7) != 7; // else the two bytes are not in eight that a processor fetches and stores as one
+    return ((uintptr_t)point & 7) != 7 && (uint8_t)*point != 0xcc;
 }
 
 #else
@@ -145,6 +152,14 @@ static void furnish(char *entry, const uint64_t *slot)
     __builtin___clear_cache(entry - ROOM, entry);
 }
 
+static void unfurnish(char *entry)
+{
+    const uint32_t trap = 0xd4200000u;
+    for (int i = 0; i < ROOM; i += 4)
+        memcpy(entry - ROOM + i, &trap, sizeof trap);
+    __builtin___clear_cache(entry - ROOM, entry);
+}
+
 static int is_reachable(const char *entry, const uint64_t *slot)
 {
     int64_t pages = ((int64_t)((uintptr_t)slot >> 12) - (int64_t)((uintptr_t)(entry - ROOM) >> 12));
@@ -167,7 +182,7 @@ int weft_hotpatch_is_entry(const struct weft_hotpatch_module *module, const char
 }
 
 /// The slot of an entry, that it has or that it gets; -1: there are no more.
-static int64_t slot_for(struct weft_hotpatch_module *module, char *entry, char *point)
+static int64_t slot_for(struct weft_hotpatch_module *module, char *entry, char *point, uint32_t size)
 {
     uint64_t *known = slot_of(entry);
     if (known >= module->slots && known < module->slots + module->used)
@@ -175,7 +190,7 @@ static int64_t slot_for(struct weft_hotpatch_module *module, char *entry, char *
     if (module->used == SLOTS || !is_reachable(entry, module->slots + module->used))
         return -1;
     uint32_t index = module->used++;
-    module->entries[index] = (struct weft_hotpatch_entry){point, read_point(point), 0};
+    module->entries[index] = (struct weft_hotpatch_entry){.entry = entry, .point = point, .size = size, .original = read_point(point)};
     furnish(entry, module->slots + index);
     return index;
 }
@@ -239,26 +254,70 @@ static void exchange(struct weft_hotpatch_patch *patch, int on)
     }
 }
 
-static int prepare(struct weft_hotpatch_patch *patch, struct weft_hotpatch_reason *reason)
+static int find_slots(struct weft_hotpatch_patch *patch)
 {
     struct weft_hotpatch_module *module = patch->module;
-    if (!module->entries && !(module->entries = weft_reserve(SLOTS * sizeof *module->entries)))
-        return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "there is no memory for the table of functions", NULL);
     for (uint32_t i = 0; i < patch->function_count; i++) {
         struct weft_hotpatch_function *function = &patch->functions[i];
-        int64_t slot = slot_for(module, function->entry, function->point);
+        int64_t slot = slot_for(module, function->entry, function->point, function->size);
         if (slot < 0)
-            return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "16384 functions of this module have been replaced: there is no room for more", NULL);
+            return 0;
         function->slot = (uint32_t)slot;
         function->previous = module->entries[slot].active ? module->slots[slot] : 0;
         // A page that is shared with the file becomes the process's own now, not within the switch.
-        __atomic_fetch_or((instruction *)module->entries[slot].point, 0, __ATOMIC_SEQ_CST);
+        if (!module->entries[slot].active)
+            __atomic_fetch_or((instruction *)module->entries[slot].point, 0, __ATOMIC_SEQ_CST);
     }
-    return 0;
+    return 1;
+}
+
+static int prepare(struct weft_hotpatch_patch *patch, struct weft_hotpatch_reason *reason)
+{
+    struct weft_hotpatch_module *module = patch->module;
+    uint32_t used = module->used;
+    if (!module->entries && !(module->entries = weft_reserve(SLOTS * sizeof *module->entries)))
+        return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "there is no memory for the table of functions", NULL);
+    if (find_slots(patch))
+        return 0;
+    while (module->used > used) // those of patches that fit are left to them
+        unfurnish(module->entries[--module->used].entry);
+    return weft_hotpatch_refuse(reason, WEFT_HOTPATCH_NO_MEMORY, "a module has room for 16384 functions that are replaced, of all patches together, and this would be more", NULL);
+}
+
+/// Whether every entry leads to its slot before and after: then no code is changed, and nobody has to look again.
+static int changes_slots_only(const struct weft_hotpatch_patch *patch, int on)
+{
+    const struct weft_hotpatch_module *module = patch->module;
+    for (uint32_t i = 0; i < patch->function_count; i++) {
+        const struct weft_hotpatch_function *function = &patch->functions[i];
+        const uint64_t *slot = slot_of(function->entry);
+        int is_known = slot >= module->slots && slot < module->slots + module->used;
+        if (on ? !is_known || !module->entries[slot - module->slots].active : !function->previous)
+            return 0;
+    }
+    return 1;
+}
+
+static void time_exchange(struct weft_hotpatch_patch *patch, int on)
+{
+    uint64_t before = now();
+    exchange(patch, on);
+    patch->switched = now() - before;
+    __atomic_store_n(&patch->active, (uint32_t)on, __ATOMIC_RELAXED);
+}
+
+static int switch_slots(struct weft_hotpatch_patch *patch, int on, struct weft_hotpatch_reason *reason)
+{
+    int result = on ? prepare(patch, reason) : 0;
+    if (!result)
+        time_exchange(patch, on);
+    return result;
 }
 
 int weft_hotpatch_switch(struct weft_hotpatch_patch *patch, int on, struct weft_hotpatch_reason *reason)
 {
+    if (changes_slots_only(patch, on))
+        return switch_slots(patch, on, reason);
     struct range ranges[RANGES];
     unsigned count = ranges_of(patch, ranges, RANGES);
     if (count > RANGES)
@@ -272,11 +331,8 @@ int weft_hotpatch_switch(struct weft_hotpatch_patch *patch, int on, struct weft_
     int result = on ? prepare(patch, reason) : 0;
     if (!result) {
         make_all_look_again();
-        uint64_t before = now();
-        exchange(patch, on);
-        patch->switched = now() - before;
+        time_exchange(patch, on);
         make_all_look_again();
-        patch->active = (uint32_t)on;
     }
     protect(ranges, count, PROT_READ | PROT_EXEC);
     return result;

@@ -68,6 +68,11 @@ void weft_unlock(struct weft_lock *lock);
 int weft_lock_signal_safe(struct weft_lock *lock, weft_signals *saved);
 void weft_unlock_signal_safe(struct weft_lock *lock, const weft_signals *saved);
 
+#ifndef _WIN32
+/// The same without waiting: 0, or EBUSY when any thread holds it.
+int weft_try_lock(struct weft_lock *lock);
+#endif
+
 pid_t weft_thread_id(void);
 
 /// Whether no thread of this process has this id any more. A false "still there" is possible, a false "gone" is not.

@@ -91,6 +91,16 @@ WEFT_WEAK int weft_lock(struct weft_lock *lock)
     return 0;
 }
 
+WEFT_WEAK int weft_try_lock(struct weft_lock *lock)
+{
+    uint32_t self = (uint32_t)weft_thread_id(), seen = __atomic_load_n(&lock->word, __ATOMIC_RELAXED);
+    if (seen == 0 && replace(&lock->word, 0, self))
+        return 0;
+    if (seen == 0 || OWNER(seen) == self || !weft_thread_is_gone((pid_t)OWNER(seen)))
+        return EBUSY;
+    return replace(&lock->word, seen, self | (seen & WAITERS)) ? 0 : EBUSY;
+}
+
 WEFT_WEAK void weft_unlock(struct weft_lock *lock)
 {
     int saved = errno;

@@ -7,7 +7,14 @@
 //
 // All functions may be called from any thread. One patch is applied at a time; a call that comes in between is refused as busy.
 // A switch needs no other thread to stop: calls that are under way end in the code that they began in, calls that begin later
-// are of the new code.
+// are of the new code. weft_hotpatch_wait() tells when the last of the former has ended.
+//
+// In its environment a program is told
+//
+//   WEFT_HOTPATCH_KEY    a public key's file, of `weft hotpatch key`: no patch is applied but those signed with it
+//
+// From the first patch on, a program that is ended by SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT within new code says so on standard
+// error, and then ends as it would have. A handler of its own is called after that. One that it sets later is all that is called.
 
 #ifndef WEFT_HOTPATCH_H
 #define WEFT_HOTPATCH_H
@@ -35,6 +42,8 @@ enum weft_hotpatch_result {
     WEFT_HOTPATCH_UNKNOWN_PATCH = 11, ///< no such patch
     WEFT_HOTPATCH_NO_FILE = 12,       ///< the file cannot be read
     WEFT_HOTPATCH_ABSENT = 13,        ///< the program was built without hotpatch
+    WEFT_HOTPATCH_UNSIGNED = 14,      ///< it is not signed with the key that the program was told of
+    WEFT_HOTPATCH_RUNNING = 15,       ///< a thread is still inside code that was replaced
 };
 
 /// Called on the thread that a patch is applied or taken back on, before anything is switched, or after all is. `context` is as given
@@ -53,6 +62,15 @@ int weft_hotpatch_apply_bytes(const void *bytes, size_t size, char *why, size_t 
 
 /// Takes back the patches that were applied last, until `keep` are left: 0 takes back all.
 int weft_hotpatch_revert_to(uint32_t keep);
+
+/// Waits, at most so long, until no thread is inside code that is not its function's code any more, the calling thread among them.
+/// WEFT_HOTPATCH_RUNNING when the time is up; `why` then says which threads are where. Nothing is taken back.
+///
+/// A thread is taken to be inside when any word of its stack is an address of such code, which may be one that an earlier call has
+/// left there. It is never taken to be outside while it is inside, unless it has left the stack that the system gave it: what a
+/// coroutine that is suspended has on a stack of its own is not seen. Threads that run are sent SIGURG; one that blocks that, and never
+/// sleeps in the system, cannot be looked at and counts as inside.
+int weft_hotpatch_wait(uint32_t milliseconds, char *why, size_t why_size);
 
 /// How many patches are applied.
 uint32_t weft_hotpatch_count(void);
@@ -85,6 +103,12 @@ static inline int weft_hotpatch_revert_to(uint32_t keep)
 {
     (void)keep;
     return WEFT_HOTPATCH_ABSENT;
+}
+
+static inline int weft_hotpatch_wait(uint32_t milliseconds, char *why, size_t why_size)
+{
+    (void)milliseconds;
+    return weft_hotpatch_absent(why, why_size);
 }
 
 static inline uint32_t weft_hotpatch_count(void)

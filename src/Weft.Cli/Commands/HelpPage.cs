@@ -59,6 +59,18 @@ internal static class HelpPage
             ("weft interrupts profile --interval 5000 --html p.html -- ./prog", "more often, and as a page"),
             ("weft interrupts profile --plain ./prog-plain -- ./prog", "also what interrupts cost"),
         ]),
+        ["weft hotpatch apply"] = ("Examples",
+        [
+            ("weft hotpatch apply --pid server fix.patch", "the only process of that name gets a patch"),
+            ("weft hotpatch apply --pid 4711 --wait 10 fix.patch", "and keeps it if no thread is inside old code within ten seconds"),
+            ("weft hotpatch apply --pid 4711 one.patch two.patch", "two, or none"),
+        ]),
+        ["weft hotpatch key"] = ("Examples",
+        [
+            ("weft hotpatch key release.key", "make release.key and release.key.pub"),
+            ("weft hotpatch build --key release.key --program server -o fix.patch fix.o", "sign a patch"),
+            ("WEFT_HOTPATCH_KEY=release.key.pub ./server", "a program that takes no other"),
+        ]),
         ["weft tracing"] = ("Examples",
         [
             ("weft tracing record ./prog ARGS", "run a program built --with tracing and record its calls"),

@@ -90,7 +90,8 @@ internal sealed class LiveProcess : IDisposable
             if (answer.AsSpan().StartsWith("ok"u8)) return answer.AsSpan(2).TrimStart((byte)' ').ToArray();
             var text = Encoding.UTF8.GetString(answer);
             if (text.StartsWith("error busy", StringComparison.Ordinal) && attempt < 50) Thread.Sleep(10);
-            else throw new WeftException($"process {Id}: {(text.StartsWith("error ", StringComparison.Ordinal) ? text["error ".Length..] : "no answer")}");
+            else if (text.StartsWith("error ", StringComparison.Ordinal)) throw new WeftException($"process {Id}: {text["error ".Length..]}");
+            else throw new WeftException(HasEnded() ? $"process {Id} has ended" : $"process {Id}: no answer");
         }
     }
 
@@ -107,12 +108,27 @@ internal sealed class LiveProcess : IDisposable
         if (Posix.Signal(Id, Urgent) != 0) throw new WeftException($"process {Id} has ended");
         using var connection = Accept();
         connection.SendTimeout = connection.ReceiveTimeout = (int)Patience.TotalMilliseconds;
-        Send(connection, [.. Encoding.UTF8.GetBytes(request + "\n"), .. attached]);
+        try
+        {
+            Send(connection, [.. Encoding.UTF8.GetBytes(request + "\n"), .. attached]);
+            return Receive(connection);
+        }
+        catch (SocketException e)
+        {
+            throw HasEnded() ? new WeftException($"process {Id} has ended", e) : new WeftException($"process {Id} does not go on with its answer", "it is stopped, or it is very busy: try again, and look at what it was asked for", ExitCode.Failure, e);
+        }
+    }
+
+    private static byte[] Receive(Socket connection)
+    {
         using var answer = new MemoryStream();
         var buffer = new byte[65536];
         for (int got; (got = connection.Receive(buffer)) > 0;) answer.Write(buffer, 0, got);
         return answer.ToArray();
     }
+
+    /// <summary>A process that has not been waited for is still there, without a file.</summary>
+    private bool HasEnded() => !Directory.Exists($"/proc/{Id}") || Status(Id, "State:") is "" or ['Z' or 'X', ..];
 
     private static void Send(Socket connection, byte[] bytes)
     {
@@ -130,7 +146,7 @@ internal sealed class LiveProcess : IDisposable
                 if (PeerOf(connection) == Id) return connection;
                 connection.Dispose(); // whoever that is: not whom we asked
             }
-            else if (!Directory.Exists($"/proc/{Id}")) throw new WeftException($"process {Id} has ended");
+            else if (HasEnded()) throw new WeftException($"process {Id} has ended");
             else if (DateTime.UtcNow > until)
                 throw new WeftException($"process {Id} does not answer", "all its threads block SIGURG or are stopped, it has a handler for SIGURG of its own, or it sees another /tmp (a container)");
         }

@@ -35,19 +35,19 @@ internal sealed class PatchBuilder
         var builder = new PatchBuilder(request);
         var differences = Differences.Find(builder.snapshot, [.. SnapshotMaker.ReadObjects(objects)], request.KeepState);
         Refuse(differences.Refusals);
-        return differences.Changed.Count == 0 ? new BuiltPatch(null, [], []) : builder.Link(request.Name, differences, new Library(archives));
+        return differences.Changed.Count == 0 ? new BuiltPatch(null, [], []) : builder.Link(request, differences, new Library(archives));
     }
 
-    private BuiltPatch Link(string name, Differences differences, Library library)
+    private BuiltPatch Link(PatchRequest request, Differences differences, Library library)
     {
         var linker = new PatchLinker(image, snapshot, differences, library, earlier.Count);
         var changed = differences.Changed.OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => (Name: n, Code: linker.Add(n))).ToList();
         linker.Finish();
-        var functions = changed.Select(c => Describe(c.Name, snapshot.Entities[c.Name], linker.AddressOf(c.Code), linker)).ToList();
+        var functions = changed.Select(c => Describe(c.Name, snapshot.Entities[c.Name], c.Code, linker)).ToList();
         Refuse(linker.Refusals);
         var file = new PatchFile
         {
-            Name = name,
+            Name = request.Name,
             Machine = image.Machine,
             BuildId = image.BuildId,
             Parents = [.. linker.Parents.Select(p => earlier[p - 1].Id)],
@@ -61,15 +61,15 @@ internal sealed class PatchBuilder
             Frames = linker.FramesAt,
             Snapshot = Describe(changed.Select(c => c.Name), linker, differences).Write(),
         };
-        return new BuiltPatch(file.Write(), [.. functions.Select(f => f.Name)], [.. linker.News.Keys.Select(n => Demangler.Demangle(n.Name))]);
+        return new BuiltPatch(request.Key is { } key ? PatchKey.Sign(file.Write(), key) : file.Write(), [.. functions.Select(f => f.Name)], [.. linker.News.Keys.Select(n => Demangler.Demangle(n.Name))]);
     }
 
-    private PatchedFunction Describe(EntityName name, Entity entity, uint code, PatchLinker linker)
+    private PatchedFunction Describe(EntityName name, Entity entity, Placed code, PatchLinker linker)
     {
         var text = Demangler.Demangle(name.Name);
         var point = EntryPoint.Of(image.Machine, (at, size) => entity.Home == 0 ? image.At(at, size).Span : earlier[entity.Home - 1].At(at, size), entity.Offset);
         if (point == null) linker.Refusals.Add($"{text} was not built to be replaced: there is no room before it");
-        return new PatchedFunction(linker.HomeOf(entity.Home), entity.Offset, point ?? 0, code, text);
+        return new PatchedFunction(linker.HomeOf(entity.Home), entity.Offset, point ?? 0, linker.AddressOf(code), text, (uint)entity.Size, (uint)code.Place.Size);
     }
 
     private static Snapshot Describe(IEnumerable<EntityName> changed, PatchLinker linker, Differences differences)

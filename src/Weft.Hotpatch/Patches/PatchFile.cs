@@ -31,7 +31,9 @@ internal readonly record struct PatchRelocation(uint At, PatchRelocationKind Kin
 /// <param name="Point">How far behind that the instruction is that is exchanged.</param>
 /// <param name="Code">Where in the patch its new code is.</param>
 /// <param name="Name">Demangled.</param>
-internal readonly record struct PatchedFunction(byte Home, ulong Entry, uint Point, uint Code, string Name);
+/// <param name="Size">Of the code that was there when the patch was built.</param>
+/// <param name="CodeSize">Of the new code.</param>
+internal readonly record struct PatchedFunction(byte Home, ulong Entry, uint Point, uint Code, string Name, uint Size, uint CodeSize);
 
 /// <summary>A patch, ready to be written: docs/hotpatch-format.md says how.</summary>
 internal sealed class PatchFile
@@ -130,12 +132,14 @@ internal sealed class PatchFile
 
     private static void Write(MemoryStream file, PatchedFunction function, uint name)
     {
-        Span<byte> bytes = stackalloc byte[24];
+        Span<byte> bytes = stackalloc byte[32];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, function.Entry);
         Put(bytes, 8, function.Code);
         Put(bytes, 12, name);
         Put(bytes, 16, function.Home);
         Put(bytes, 20, function.Point);
+        Put(bytes, 24, function.Size);
+        Put(bytes, 28, function.CodeSize);
         file.Write(bytes);
     }
 

@@ -12,19 +12,21 @@ namespace Weft.Hotpatch.Patches;
 /// <param name="Name">What the patch is called.</param>
 /// <param name="KeepState">See <see cref="PatchBuilder"/>.</param>
 /// <param name="Earlier">Patches that the program has got already, in their order.</param>
-public sealed partial record PatchRequest(string Program, string Patch, string Name, bool KeepState, IReadOnlyList<string> Earlier)
+/// <param name="Key">The private key that signs it: see <see cref="PatchKey"/>; null: nobody does.</param>
+public sealed partial record PatchRequest(string Program, string Patch, string Name, bool KeepState, IReadOnlyList<string> Earlier, string? Key = null)
 {
     /// <summary>Names a file with a request, for the processes of a build.</summary>
     public const string Variable = "__WEFT_PATCH_REQUEST";
 
     public string Refusal => Patch + ".refused";
 
-    public void Write(string path) => File.WriteAllLines(path, [Program, Patch, Name, KeepState ? "1" : "0", .. Earlier]);
+    /// <summary>Line by line: program, patch, name, 1 to keep state, key or nothing, then each earlier patch.</summary>
+    public void Write(string path) => File.WriteAllLines(path, [Program, Patch, Name, KeepState ? "1" : "0", Key ?? "", .. Earlier]);
 
     public static PatchRequest? TryRead()
     {
         if (Environment.GetEnvironmentVariable(Variable) is not { Length: > 0 } path || !File.Exists(path)) return null;
-        return File.ReadAllLines(path) is [var program, var patch, var name, var keep, .. var earlier] ? new PatchRequest(program, patch, name, keep == "1", earlier) : null;
+        return File.ReadAllLines(path) is [var program, var patch, var name, var keep, var key, .. var earlier] ? new PatchRequest(program, patch, name, keep == "1", earlier, key.Length > 0 ? key : null) : null;
     }
 
     /// <summary>Whether a link makes the program that the patch is for: cargo adds a number to the names of what it links.</summary>

@@ -7,7 +7,7 @@ namespace Weft.Hotpatch.Patches;
 /// <summary>Relocations of x86_64 (psABI, chapters "Relocation" and "Thread-Local Storage").</summary>
 internal sealed class X86Relocator(PatchLinker linker, Image image) : Relocator(linker, image)
 {
-    private const int Bias = 4; // displacements count from behind themselves
+    private const long Bias = 4; // displacements count from behind themselves
 
     protected override ReadOnlySpan<byte> Trap => [0xCC, 0xCC, 0xCC, 0xCC, 0xCC, 0xCC, 0xCC, 0xCC]; // int3
 

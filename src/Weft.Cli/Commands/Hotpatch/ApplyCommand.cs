@@ -3,22 +3,70 @@ using Weft.Core;
 
 namespace Weft.Cli.Commands.Hotpatch;
 
-/// <summary><c>weft hotpatch apply</c>: a patch into a running program.</summary>
+/// <summary><c>weft hotpatch apply</c>: patches into a running program, all or none.</summary>
 internal static class ApplyCommand
 {
     public static Command Create()
     {
-        var file = new Argument<string>("PATCH") { Description = "What 'weft hotpatch build' has made" };
+        var files = new Argument<string[]>("PATCH") { Description = "What 'weft hotpatch build' has made; of several all are applied, in their order, or none", Arity = ArgumentArity.OneOrMore };
         var who = LivePatches.ProcessOption();
-        var command = new Command("apply", "Apply a patch to a running program.") { file, who };
+        var wait = Quiescence.WaitOption("take the patch back");
+        var command = new Command("apply", "Apply a patch to a running program.") { files, who, wait };
         command.SetAction(parsed =>
         {
-            var patch = AtomicFile.Read(parsed.GetRequiredValue(file));
+            var patches = parsed.GetRequiredValue(files).Select(f => (Path: f, Bytes: AtomicFile.Read(f))).ToList();
             using var process = LivePatches.Attach(parsed.GetRequiredValue(who));
-            var (number, functions, switched) = process.Apply(patch);
-            Console.WriteLine($"patch {number}: {functions} function{(functions == 1 ? "" : "s")} replaced in {switched.TotalMicroseconds:0.0} µs");
+            var before = process.List().Count(p => p.IsActive);
+            var applied = ApplyAll(process, patches, before);
+            var numbers = applied.Select(a => a.Number).ToList();
+            if (parsed.GetValue(wait) is { } seconds) Settle(process, numbers, seconds, before);
+            foreach (var (number, functions, nanoseconds) in applied)
+                Console.WriteLine($"patch {number}: {functions} function{(functions == 1 ? "" : "s")} replaced in {LivePatches.Microseconds(nanoseconds)}");
+            if (parsed.GetValue(wait) == null) TellWhoIsInside(process, numbers);
             return 0;
         });
         return command;
+    }
+
+    private static List<(int Number, int Functions, long Nanoseconds)> ApplyAll(LivePatches process, List<(string Path, byte[] Bytes)> patches, int before)
+    {
+        var applied = new List<(int, int, long)>();
+        foreach (var (path, bytes) in patches)
+        {
+            try
+            {
+                applied.Add(process.Apply(bytes));
+            }
+            catch (WeftException e) when (applied.Count > 0)
+            {
+                process.RevertTo(before);
+                throw new WeftException($"'{path}': {e.Message}", "nothing is applied: the patches before it were taken back", e.ExitCode, e);
+            }
+        }
+        return applied;
+    }
+
+    private static void Settle(LivePatches process, List<int> numbers, double seconds, int before)
+    {
+        var inside = Quiescence.Wait(process, numbers, seconds);
+        if (inside.Count == 0) return;
+        process.RevertTo(before);
+        throw Quiescence.Failure(process, inside, seconds, numbers.Count == 1 ? "the patch was taken back" : "the patches were taken back");
+    }
+
+    // It is done: what comes of asking must not look as if it were not.
+    private static void TellWhoIsInside(LivePatches process, List<int> numbers)
+    {
+        const int most = 10;
+        try
+        {
+            var inside = process.Inside(numbers);
+            foreach (var one in inside.Take(most)) Terminal.Note($"{Quiescence.Describe(process, one)}{(one.Function == null ? "" : ", and goes on with the code that it had until it returns")}");
+            if (inside.Count > most) Terminal.Note($"and {inside.Count - most} more");
+        }
+        catch (WeftException e)
+        {
+            Terminal.Warning($"whether threads are inside code that was replaced is not known: {e.Message}");
+        }
     }
 }

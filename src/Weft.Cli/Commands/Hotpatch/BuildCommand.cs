@@ -14,11 +14,12 @@ internal static class BuildCommand
         var name = new Option<string?>("--name") { HelpName = "TEXT", Description = "What 'weft hotpatch list' calls it [default: the file's name]" };
         var after = new Option<string[]>("--after") { HelpName = "PATCH", Description = "A patch that the program has got already; once for each, in their order" };
         var keepState = new Option<bool>("--keep-state") { Description = "Let variables keep their values where the source now gives them another at the start" };
-        var command = new Command("build", "Make a patch of what has changed since a program was built.") { inputs, program, output, name, after, keepState };
+        var key = new Option<string?>("--key") { HelpName = "FILE", Description = "Sign it with this private key, of 'weft hotpatch key'" };
+        var command = new Command("build", "Make a patch of what has changed since a program was built.") { inputs, program, output, name, after, keepState, key };
         command.SetAction(parsed =>
         {
             var path = parsed.GetRequiredValue(output);
-            var request = new PatchRequest(parsed.GetRequiredValue(program), path, parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path), parsed.GetValue(keepState), parsed.GetValue(after) ?? []);
+            var request = new PatchRequest(parsed.GetRequiredValue(program), path, parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path), parsed.GetValue(keepState), parsed.GetValue(after) ?? [], parsed.GetValue(key));
             var (replaced, added) = request.Build(parsed.GetRequiredValue(inputs), []);
             foreach (var function in replaced) Console.WriteLine($"replaces  {function}");
             foreach (var function in added) Console.WriteLine($"adds      {function}");

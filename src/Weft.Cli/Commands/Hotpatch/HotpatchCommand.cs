@@ -14,5 +14,6 @@ internal static class HotpatchCommand
         ListCommand.Create(),
         WatchCommand.Create(),
         CheckCommand.Create(),
+        KeyCommand.Create(),
     };
 }
