@@ -29,8 +29,8 @@ public sealed partial record PatchRequest(string Program, string Patch, string N
         return File.ReadAllLines(path) is [var program, var patch, var name, var keep, var key, .. var earlier] ? new PatchRequest(program, patch, name, keep == "1", earlier, key.Length > 0 ? key : null) : null;
     }
 
-    /// <summary>Whether a link makes the program that the patch is for: cargo adds a number to the names of what it links.</summary>
-    public bool IsFor(string output) => Path.GetFileName(Program) is var name && (Path.GetFileName(output) == name || CargoNumber().Replace(Path.GetFileName(output), "") == CargoNumber().Replace(name, ""));
+    /// <summary>Whether a link makes the program that the patch is for: cargo adds a number to the names of what it links, and has rustc write them as crates.</summary>
+    public bool IsFor(string output) => Path.GetFileName(Program) == Path.GetFileName(output) || CrateName(Program) == CrateName(output);
 
     /// <summary>Makes the patch, and says what it replaces and what is new in it.</summary>
     /// <exception cref="WeftException">There is none to be made.</exception>
@@ -54,6 +54,8 @@ public sealed partial record PatchRequest(string Program, string Patch, string N
             AtomicFile.Write(Refusal, System.Text.Encoding.UTF8.GetBytes(e.Message));
         }
     }
+
+    private static string CrateName(string program) => CargoNumber().Replace(Path.GetFileName(program), "").Replace('-', '_');
 
     [GeneratedRegex("-[0-9a-f]{16}$")]
     private static partial Regex CargoNumber();

@@ -45,7 +45,10 @@ internal sealed class WatchSession(IPatchSource source, string folder, string pr
         while (!File.Exists(path) && !File.Exists(request.Refusal) && !build.IsCompleted) build.Wait(Glance);
         if (File.Exists(path)) Apply(process, path, saved);
         else if (File.Exists(request.Refusal)) Terminal.Warning($"{File.ReadAllText(request.Refusal)}\n         the program goes on as it is; start it again to have the change");
-        if (build.GetAwaiter().GetResult() != 0 && !File.Exists(path)) Terminal.Note("the program goes on as it is");
+        var exit = build.GetAwaiter().GetResult();
+        if (File.Exists(path) || File.Exists(request.Refusal)) return;
+        if (exit != 0) Terminal.Note("the program goes on as it is");
+        else Terminal.Status("Unchanged", "nothing of the program was linked anew");
     }
 
     private void Apply(LivePatches process, string path, DateTime saved)
