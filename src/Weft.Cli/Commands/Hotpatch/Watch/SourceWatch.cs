@@ -9,6 +9,7 @@ internal sealed class SourceWatch
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(15);
 
     private readonly Dictionary<string, (DateTime Written, long Size)> known = [];
+    private DateTime looked = DateTime.UtcNow;
 
     /// <summary>Says what to look at; files that are known keep what is known of them.</summary>
     public void Follow(IEnumerable<string> files)
@@ -25,12 +26,15 @@ internal sealed class SourceWatch
         var saved = DateTime.MaxValue;
         while (!cancel.WaitHandle.WaitOne(Interval))
         {
+            var before = looked;
+            looked = DateTime.UtcNow;
             var now = Changes();
             if (now.Count == 0 && changed.Count > 0) return ([.. changed], saved);
             foreach (var (file, written) in now)
             {
                 changed.Add(file);
-                if (written < saved) saved = written;
+                var when = written > before ? written : looked; // a file that is moved here, or just being emptied, has an older time
+                if (when < saved) saved = when;
             }
         }
         return null;
