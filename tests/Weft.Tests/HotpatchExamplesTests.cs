@@ -48,7 +48,9 @@ public sealed partial class HotpatchExamplesTests : PatchedPrograms
         said.Await("the program goes on as it is");
         Assert.Equal(patches, Aquarium().Match(states.Next()).Groups["patches"].Value);
 
-        EditAquarium("creatures.rs", ("self.sped;", "self.speed;"));
+        // What the README lets live there: a new type among those that are in the tank.
+        var code = ReadmeCode();
+        EditAquarium("creatures.rs", ("self.sped;", "self.speed;"), ("(dice.roll() < 2.0).then(|| Box::new(Bubble { at: self.at }) as _)", code[1]), ("/// Rises until", $"{code[0]}\n/// Rises until"));
         EditAquarium("tank.rs", ("  animals {}", "  inhabitants {}"));
         said.Await("Patched");
         states.Await("inhabitants");
@@ -78,6 +80,12 @@ public sealed partial class HotpatchExamplesTests : PatchedPrograms
         foreach (var file in (string[])["Cargo.toml", "src/main.rs", "src/tank.rs", "src/creatures.rs"])
             Harness.Write(file, File.ReadAllText(Path.Combine(Examples, "hotpatch-rust", file)).Replace("../../crates", Path.Combine(Harness.Root, "crates"), StringComparison.Ordinal));
     }
+
+    private static string[] ReadmeCode() =>
+        [.. CodeBlock().Matches(File.ReadAllText(Path.Combine(Examples, "hotpatch-rust/README.md"))).Select(m => m.Groups["code"].Value)];
+
+    [GeneratedRegex("```rust\n(?<code>.*?)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture)]
+    private static partial Regex CodeBlock();
 
     private void EditAquarium(string file, params (string Old, string New)[] edits)
     {
