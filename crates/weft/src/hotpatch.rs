@@ -144,8 +144,8 @@ pub const fn active() -> bool {
 /// # Safety
 ///
 /// A patch is machine code, and what it does is up to who made it. What is damaged, or made for another build, is refused. What
-/// nobody can check is whether the new code is right for the state that the running program has: `weft hotpatch build` compares
-/// types, and so does its best as long as both builds have debug information.
+/// nobody can check is whether the new code is right for the state that the running program has. `weft hotpatch build` does its
+/// part by comparing types, as long as both builds have debug information.
 ///
 /// # Errors
 ///
