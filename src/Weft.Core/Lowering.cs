@@ -67,7 +67,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         using var module = Read(context, input, timings);
         if (stage == Stage.Front) WeaveFront(module, input, isLast, timings);
         else WeaveStage(module, stage, input.Source, isLast, timings);
-        if (stage == Stage.Front) AddSizeAttributes(module);
+        if (stage == Stage.Front) FinishFront(module);
         using (timings.Measure("write")) return module.ToBitcode();
     });
 
@@ -77,8 +77,7 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
         try
         {
             if (input.Weave) WeaveFront(module, input, isLast: false, timings);
-            if (settings.StripsDebugInformation) module.StripDebugInformation();
-            AddSizeAttributes(module);
+            FinishFront(module);
             return module;
         }
         catch
@@ -89,6 +88,13 @@ public sealed class Lowering(LoweringSettings settings, Weaving weaving)
     }
 
     private static readonly string[] StageNames = ["weave front", "weave middle", "weave back"];
+
+    private void FinishFront(Module module)
+    {
+        if (settings.DebugInformation == DebugInformation.None) module.StripDebugInformation();
+        else if (settings.DebugInformation == DebugInformation.Lines) module.StripTypes();
+        AddSizeAttributes(module);
+    }
 
     private void AddSizeAttributes(Module module)
     {

@@ -5,6 +5,16 @@ namespace Weft.Core;
 /// <summary>The -O levels of rustc and clang.</summary>
 public enum OptLevel { O0, O1, O2, O3, Os, Oz }
 
+/// <summary>How much a compiler says of the source in its output.</summary>
+public enum DebugInformation
+{
+    None,
+    /// <summary>Lines, and the functions that they are of.</summary>
+    Lines,
+    /// <summary>Types and variables too.</summary>
+    All,
+}
+
 /// <summary>What the front end would have told LLVM, apart from what the bitcode itself says.</summary>
 public sealed record LoweringSettings
 {
@@ -27,8 +37,8 @@ public sealed record LoweringSettings
     /// <summary>Fold identical functions, as rustc does from -O2 on; clang does not.</summary>
     public bool MergeFunctions { get; init; }
 
-    /// <summary>The front end made debug information for the instruments alone: drop it when they have worked.</summary>
-    public bool StripsDebugInformation { get; init; }
+    /// <summary>What the user asked for: the front end may have made more for the instruments, which goes when they have worked.</summary>
+    public DebugInformation DebugInformation { get; init; } = DebugInformation.All;
 
     /// <summary>Options for LLVM's own command line (<c>-C llvm-args</c>, <c>-mllvm</c>).</summary>
     public IReadOnlyList<string> LlvmArguments { get; init; } = [];
@@ -66,5 +76,5 @@ public sealed record LoweringSettings
     };
 
     /// <summary>Text that differs whenever the settings differ.</summary>
-    public string Fingerprint => $"{(int)Level};{Cpu};{Features};{(int?)Relocation ?? -1};{(int)CodeModel};{Sections};{MergeFunctions};{StripsDebugInformation};{Triple};{(int)Emit};{string.Join(' ', LlvmArguments)}";
+    public string Fingerprint => $"{(int)Level};{Cpu};{Features};{(int?)Relocation ?? -1};{(int)CodeModel};{Sections};{MergeFunctions};{(int)DebugInformation};{Triple};{(int)Emit};{string.Join(' ', LlvmArguments)}";
 }

@@ -44,6 +44,12 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     /// <summary>Whether an instrument needs debug locations (see <see cref="IInstrument.WantsLocations"/>), or a refusal that names a line.</summary>
     public bool WantsLocations => Deny != null || Instruments.Any(i => i.WantsLocations(SettingsOf(i)));
 
+    /// <summary>Whether an instrument reads what debug information says of types: see <see cref="IInstrument.WantsTypes"/>.</summary>
+    public bool WantsTypes => Instruments.Any(i => i.WantsTypes);
+
+    /// <summary>Whether an instrument works on each function by itself: see <see cref="IInstrument.KeepsFunctionsApart"/>.</summary>
+    public bool KeepsFunctionsApart => Instruments.Any(i => i.KeepsFunctionsApart);
+
     /// <summary>Throws if a module that nothing has been woven into holds what is denied.</summary>
     public void Check(Module module, string name) => Deny?.Check(module, name, Instruments.SelectMany(i => i.FindUninstrumented(module)));
 
@@ -73,7 +79,12 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     public IReadOnlyList<string> LinkerFlags => Instruments.Any(i => i.SeesLinks) ? ["--build-id"] : [];
 
     /// <summary>Whether a flag of the linker would take away what an instrument needs of its output.</summary>
-    public bool Drops(string linkerFlag) => Instruments.Any(i => i.SeesLinks) && linkerFlag is "-s" or "--strip-all" or "-Wl,-s" or "-Wl,--strip-all";
+    public bool Drops(string linkerFlag) => linkerFlag.StartsWith("-Wl,", StringComparison.Ordinal) ? Drops(linkerFlag[4..]) : linkerFlag switch
+    {
+        "-s" or "--strip-all" => Instruments.Any(i => i.SeesLinks),
+        "--icf=all" or "--icf=safe" => KeepsFunctionsApart,
+        _ => false,
+    };
 
     /// <summary>What the instruments have to do to a program or library that is linked.</summary>
     /// <param name="output">The file.</param>

@@ -36,9 +36,14 @@ public sealed class HotpatchInstrument : IInstrument
         new("never", "", [], "GLOB,...: these are not"),
     ];
 
-    public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Back];
+    public IReadOnlyList<Stage> Stages(InstrumentSettings settings) => [Stage.Front, Stage.Back];
 
     public bool WantsCanonicalIr => false;
+
+    public bool WantsTypes => true;
+
+    /// <summary>Two functions of one code could only be replaced together.</summary>
+    public bool KeepsFunctionsApart => true;
 
     public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_hotpatch_*", "weft_hotpatch_*"];
 
@@ -46,6 +51,20 @@ public sealed class HotpatchInstrument : IInstrument
     public IReadOnlyList<string> ClangCodeFlags { get; } = ["-ffunction-sections", "-fdata-sections"];
 
     public void Weave(Module module, WeaveContext context)
+    {
+        if (context.Stage == Stage.Front) Describe(module, context);
+        else MakeReplaceable(module, context);
+    }
+
+    // Before anything is inlined: what types are used in functions that will not be there.
+    private static void Describe(Module module, WeaveContext context)
+    {
+        if (!TargetSystem.IsElf(module.Triple)) return;
+        TypeLayouts.Add(module);
+        if (context.Optimised) Conventions.Mark(module);
+    }
+
+    private static void MakeReplaceable(Module module, WeaveContext context)
     {
         var room = Room.For(module.Triple);
         List<Glob> only = [.. Glob.List(context.Option("only"))], never = [.. Glob.List(context.Option("never"))];
@@ -56,7 +75,7 @@ public sealed class HotpatchInstrument : IInstrument
             if (isCoff) OwnSection.Give(function);
         }
         if (isCoff) CodeViewFlag.Add(module);
-        else if (TargetSystem.IsElf(module.Triple)) TypeLayouts.Add(module);
+        else if (TargetSystem.IsElf(module.Triple) && context.Optimised) TypeLayouts.Add(module, Conventions.TakeMarks(module));
     }
 
     /// <exception cref="WeftException">A function is not replaceable after all.</exception>

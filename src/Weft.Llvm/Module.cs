@@ -106,10 +106,16 @@ public sealed unsafe class Module : IDisposable
         }
     }
 
+    /// <summary>What debug information says of a function of the module.</summary>
+    public DebugNode DebugOf(Function function) => new(Context.Handle, function.Subprogram);
+
     public bool HasNamedMetadata(string name) => Native.LLVMGetNamedMetadata(Handle, name, (nuint)System.Text.Encoding.UTF8.GetByteCount(name)) != 0;
 
     /// <summary>Drops all debug information.</summary>
     public void StripDebugInformation() => _ = Native.LLVMStripModuleDebugInfo(Handle);
+
+    /// <summary>Drops of debug information what is not needed to tell lines.</summary>
+    public void StripTypes() => RunPasses("strip-nonlinetable-debuginfo", null, default);
 
     /// <summary>Moves everything of <paramref name="other"/>, which must share the context, into this module.</summary>
     /// <remarks>Functions of <paramref name="other"/> that are linkonce and not referenced here are dropped.</remarks>

@@ -108,6 +108,8 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int LLVMGetInlineAsmHasSideEffects(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAGlobalVariable(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMIsAConstantExpr(nint value);
+    [LibraryImport(Library)] internal static partial nint LLVMPrintTypeToString(nint type);
+    [LibraryImport(Library)] internal static partial nint LLVMGetParam(nint function, uint index);
     [LibraryImport(Library)] internal static partial nint LLVMGetFirstUse(nint value);
     [LibraryImport(Library)] internal static partial nint LLVMGetNextUse(nint use);
     [LibraryImport(Library)] internal static partial nint LLVMGetUser(nint use);

@@ -41,6 +41,9 @@ public readonly record struct LlvmType(nint Handle)
 
     public Value Null => new(Native.LLVMConstNull(Handle));
 
+    /// <summary>As textual IR has it.</summary>
+    public string Text => LlvmLibrary.TakeMessage(Native.LLVMPrintTypeToString(Handle));
+
     /// <summary>Of a function type.</summary>
     public LlvmType Result => new(Native.LLVMGetReturnType(Handle));
 
@@ -340,6 +343,8 @@ public readonly unsafe record struct Function(nint Handle)
 
     public LlvmType FunctionType => new(Native.LLVMGlobalGetValueType(Handle));
 
+    public Value Parameter(int index) => new(Native.LLVMGetParam(Handle, (uint)index));
+
     /// <summary>Whether something lies right before the function's first instruction, or stands in its place.</summary>
     public bool HasPrefixOrPrologue => Native.LLVMHasPrefixData(Handle) != 0 || Native.LLVMHasPrologueData(Handle) != 0;
 
@@ -420,22 +425,35 @@ public readonly unsafe record struct Function(nint Handle)
 
     public bool HasAttribute(ReadOnlySpan<byte> name) => Attribute.Kind(name) is var kind and not 0 && HasAttribute(kind);
 
-    public string? StringAttribute(ReadOnlySpan<byte> key)
+    public string? StringAttribute(ReadOnlySpan<byte> key) => StringAttribute(Attribute.FunctionIndex, key);
+
+    /// <summary>Of a parameter.</summary>
+    public string? StringAttribute(int parameter, ReadOnlySpan<byte> key) => StringAttribute((uint)parameter + 1, key);
+
+    private string? StringAttribute(uint index, ReadOnlySpan<byte> key)
     {
         fixed (byte* k = key)
         {
-            var attribute = new Attribute(Native.LLVMGetStringAttributeAtIndex(Handle, Attribute.FunctionIndex, k, (uint)key.Length));
+            var attribute = new Attribute(Native.LLVMGetStringAttributeAtIndex(Handle, index, k, (uint)key.Length));
             return attribute.Exists ? attribute.StringValue : null;
         }
     }
 
     public void Add(Attribute attribute) => Native.LLVMAddAttributeAtIndex(Handle, Attribute.FunctionIndex, attribute.Handle);
 
+    /// <summary>Gives it to a parameter.</summary>
+    public void Add(int parameter, Attribute attribute) => Native.LLVMAddAttributeAtIndex(Handle, (uint)parameter + 1, attribute.Handle);
+
     public void RemoveAttribute(uint kind) => Native.LLVMRemoveEnumAttributeAtIndex(Handle, Attribute.FunctionIndex, kind);
 
-    public void RemoveStringAttribute(ReadOnlySpan<byte> key)
+    public void RemoveStringAttribute(ReadOnlySpan<byte> key) => RemoveStringAttribute(Attribute.FunctionIndex, key);
+
+    /// <summary>From a parameter.</summary>
+    public void RemoveStringAttribute(int parameter, ReadOnlySpan<byte> key) => RemoveStringAttribute((uint)parameter + 1, key);
+
+    private void RemoveStringAttribute(uint index, ReadOnlySpan<byte> key)
     {
-        fixed (byte* k = key) Native.LLVMRemoveStringAttributeAtIndex(Handle, Attribute.FunctionIndex, k, (uint)key.Length);
+        fixed (byte* k = key) Native.LLVMRemoveStringAttributeAtIndex(Handle, index, k, (uint)key.Length);
     }
 
     /// <summary>Number of an intrinsic family by its base name ("llvm.memcpy"), 0 when the library has none.</summary>

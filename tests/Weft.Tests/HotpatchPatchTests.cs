@@ -177,17 +177,17 @@ public sealed class HotpatchPatchTests : PatchedPrograms
     [InlineData("enum kind { SMALL, LARGE }", "enum kind { LARGE, SMALL }", "the type kind lies in memory otherwise, and there may be one: 4 bytes (SMALL=0 LARGE=1) became 4 bytes (LARGE=0 SMALL=1)")]
     public void A_type_that_objects_may_have_does_not_change_under_them(string old, string text, string reason)
     {
-        Compile("types.c", Types, "program", "-O1", "-g");
-        Harness.AssertToldWell(BuildPatch("types.c", Edit(Types, (old, text)), "one.patch", ["-O1", "-g"]), ExitCode.Failure, reason);
+        Compile("types.c", Types, "program", "-O1");
+        Harness.AssertToldWell(BuildPatch("types.c", Edit(Types, (old, text)), "one.patch", ["-O1"]), ExitCode.Failure, reason);
     }
 
     [Needs("clang-22")]
     public void A_type_may_get_another_name_for_a_number_and_a_new_type_may_come()
     {
-        Compile("types.c", Types, "program", "-O1", "-g");
+        Compile("types.c", Types, "program", "-O1");
         var program = Start(Harness.Path("program"));
         Assert.Equal("1 2", Ask(program, "1"));
-        var built = BuildPatch("types.c", Edit(Types, ("SMALL, LARGE }", "SMALL, LARGE, HUGE }"), ("item->count * (", "((struct { int a, b; }){0, item->count}).b * (item->kind == HUGE ? 100 : ")), "one.patch", ["-O1", "-g"]);
+        var built = BuildPatch("types.c", Edit(Types, ("SMALL, LARGE }", "SMALL, LARGE, HUGE }"), ("item->count * (", "((struct { int a, b; }){0, item->count}).b * (item->kind == HUGE ? 100 : ")), "one.patch", ["-O1"]);
         Assert.True(built.ExitCode == 0, built.ToString());
         Patch(program, "one.patch");
         Assert.Equal("2 3", Ask(program, "1"));
@@ -198,12 +198,12 @@ public sealed class HotpatchPatchTests : PatchedPrograms
     {
         var main = Edit(Fixture("steps.c"), ("return x + exported;", "return x + exported + elsewhere(x);"), ("int exported = 10;", "int exported = 10; int elsewhere(int);"));
         Harness.Write("elsewhere.c", "int elsewhere(int x) { return x * 2; }");
-        Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-g", "-O1", "-c", "elsewhere.c", "-o", "elsewhere.o");
-        Compile("steps.c", main, "program", "-O1", "-g", "elsewhere.o");
+        Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-O1", "-c", "elsewhere.c", "-o", "elsewhere.o");
+        Compile("steps.c", main, "program", "-O1", "elsewhere.o");
         Harness.Write("new/elsewhere.c", "int elsewhere(long x, int y) { return x * 2 + y; }");
-        Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-g", "-O1", "-c", "new/elsewhere.c", "-o", "new/elsewhere.o");
+        Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-O1", "-c", "new/elsewhere.c", "-o", "new/elsewhere.o");
         Harness.Write("new/steps.c", main);
-        Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-g", "-O1", "-c", "new/steps.c", "-o", "new/steps.o");
+        Harness.Must(Harness.Weft, "cc", "--with=hotpatch", "-O1", "-c", "new/steps.c", "-o", "new/steps.o");
         var refused = Harness.RunWeft("hotpatch", "build", "--program", "program", "-o", "one.patch", "new/elsewhere.o", "new/steps.o");
         Harness.AssertToldWell(refused, ExitCode.Failure, "elsewhere was int(int) and is int(long,int) now, and unchanged, which has not changed, knows it as it was");
     }

@@ -36,7 +36,7 @@ internal sealed class ObjectFile
 
     /// <summary>What it says of types and signatures: see <see cref="Weaving.TypeLayouts"/>.</summary>
     public IEnumerable<(string Name, string Layout)> Types =>
-        Elf.Sections.FirstOrDefault(s => s.Name == Weaving.TypeLayouts.Section) is { } section ? Weaving.TypeLayouts.Read(Elf.Content(section), Name) : [];
+        Elf.Sections.Where(s => s.Name == Weaving.TypeLayouts.Section).SelectMany(s => Weaving.TypeLayouts.Read(Elf.Content(s), Name)).Select(t => (t.Name.StartsWith("C ", StringComparison.Ordinal) ? $"C {Unit} {t.Name[2..]}" : t.Name, t.Layout));
 
     /// <summary>Null when it is no object that this class reads.</summary>
     public static ObjectFile? TryRead(byte[] content, string name) =>

@@ -13,7 +13,7 @@ internal sealed class Differences
     private readonly bool keepState;
     private readonly Dictionary<EntityName, (ObjectFile File, ElfSymbol Symbol)> definitions = [];
     private readonly HashSet<EntityName> changed = [];
-    private readonly HashSet<EntityName> newConstants = [];
+    private readonly HashSet<EntityName> renewed = [];
     private readonly Dictionary<ObjectFile, Digests> digestsOf = [];
 
     private Differences(Snapshot snapshot, bool keepState)
@@ -29,13 +29,14 @@ internal sealed class Differences
     {
         var differences = new Differences(snapshot, keepState);
         foreach (var file in objects) differences.Compare(file);
-        if (differences.newConstants.Count > 0)
-            foreach (var file in objects) differences.FollowConstants(file);
+        differences.Refusals.AddRange(SplitVariables.Refusals(snapshot, differences.definitions));
+        differences.renewed.UnionWith(new Renewals(snapshot, differences).Find(objects));
+        if (differences.renewed.Count > 0) differences.FollowRenewed(objects);
         new TypeDifferences(snapshot, differences).Find(objects);
         return differences;
     }
 
-    /// <summary>Functions of the program that have other code now.</summary>
+    /// <summary>Functions of the program that have other code now, and take the place of the old.</summary>
     public IReadOnlyCollection<EntityName> Changed => changed;
 
     /// <summary>What cannot be patched, and why.</summary>
@@ -44,8 +45,11 @@ internal sealed class Differences
     /// <summary>Everything that the new objects define.</summary>
     public IReadOnlyDictionary<EntityName, (ObjectFile File, ElfSymbol Symbol)> Definitions => definitions;
 
-    /// <summary>Constants that have another content: code that reads them has to read the new one.</summary>
-    public bool IsNewConstant(EntityName name) => newConstants.Contains(name);
+    /// <summary>
+    /// What comes as something new although the program has something of that name: constants with another content, and functions that
+    /// are called otherwise (see <see cref="Renewals"/>). Code that refers to it changes with it, and old code keeps the old.
+    /// </summary>
+    public bool IsRenewed(EntityName name) => renewed.Contains(name);
 
     /// <summary>What the new build has under a name.</summary>
     public Entity Describe(EntityName name)
@@ -72,35 +76,37 @@ internal sealed class Differences
         if (digests.Of(symbol) == old.Digest) return;
         if (kind != old.Kind) Refusals.Add($"{Demangled(name)} was a {Word(old.Kind)} and is a {Word(kind)} now");
         else if (kind == EntityKind.Function) changed.Add(name);
-        else if (kind == EntityKind.Constant) newConstants.Add(name);
+        else if (kind == EntityKind.Constant) renewed.Add(name);
         else if (symbol.Size != old.Size) Refusals.Add($"the {Word(kind)} {Demangled(name)} has {symbol.Size} bytes and had {old.Size}: what runs holds the old one");
         else if (!keepState) Refusals.Add($"the {Word(kind)} {Demangled(name)} has another initial value, and what runs may have changed the old one (--keep-state leaves it as it is)");
     }
 
-    /// <summary>Code that reads a constant which has changed counts as changed, and so does a constant that points at one.</summary>
-    private void FollowConstants(ObjectFile file)
+    /// <summary>Code that refers to what is renewed counts as changed, and a constant that points at it is renewed in turn.</summary>
+    private void FollowRenewed(IReadOnlyList<ObjectFile> objects)
     {
-        bool again;
-        do
-        {
-            again = false;
-            foreach (var symbol in file.Definitions)
-            {
-                var name = SnapshotMaker.NameOf(file, symbol);
-                if (!snapshot.Entities.TryGetValue(name, out var old) || changed.Contains(name) || newConstants.Contains(name) || !RefersToNewConstant(file, file.PlaceOf(symbol))) continue;
-                if (old.Kind == EntityKind.Function) changed.Add(name);
-                else if (old.Kind == EntityKind.Constant) again = newConstants.Add(name);
-            }
-        }
-        while (again);
+        changed.ExceptWith(renewed);
+        while (objects.Aggregate(false, (again, file) => FollowRenewed(file) | again)) { }
     }
 
-    private bool RefersToNewConstant(ObjectFile file, Place place)
+    private bool FollowRenewed(ObjectFile file)
+    {
+        var again = false;
+        foreach (var symbol in file.Definitions)
+        {
+            var name = SnapshotMaker.NameOf(file, symbol);
+            if (!snapshot.Entities.TryGetValue(name, out var old) || changed.Contains(name) || renewed.Contains(name) || !RefersToRenewed(file, file.PlaceOf(symbol))) continue;
+            if (old.Kind == EntityKind.Function) changed.Add(name);
+            else if (old.Kind == EntityKind.Constant) again |= renewed.Add(name);
+        }
+        return again;
+    }
+
+    private bool RefersToRenewed(ObjectFile file, Place place)
     {
         foreach (var relocation in file.RelocationsIn(place.Section, place.Start, place.Size))
         {
             var target = file.Resolve(relocation, file.SectionOf(place.Section).IsCode);
-            if (target.Symbol is { } symbol ? newConstants.Contains(SnapshotMaker.NameOf(file, symbol)) : target.Section != place.Section && RefersToNewConstant(file, target)) return true;
+            if (target.Symbol is { } symbol ? renewed.Contains(SnapshotMaker.NameOf(file, symbol)) : target.Section != place.Section && RefersToRenewed(file, target)) return true;
         }
         return false;
     }

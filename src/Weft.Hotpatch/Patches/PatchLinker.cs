@@ -117,7 +117,7 @@ internal sealed class PatchLinker
         var name = SnapshotMaker.NameOf(target.File, symbol);
         if (snapshot.Ambiguous.Contains(name)) Refusals.Add($"two things are called {Llvm.Demangler.Demangle(name.Name)} in files called {name.Unit}: which one is meant cannot be told");
         if (isInside && placed.TryGetValue((target.File, target.Section, target.Start), out var here)) return Own(here);
-        if (snapshot.Entities.TryGetValue(name, out var entity) && !differences.IsNewConstant(name)) return new Destination(HomeOf(entity.Home), (long)entity.Offset);
+        if (snapshot.Entities.TryGetValue(name, out var entity) && !differences.IsRenewed(name)) return new Destination(HomeOf(entity.Home), (long)entity.Offset);
         if (library.Has(target.File) && FindInImage(target.File, symbol) is { } shared) return new Destination(0, (long)shared);
         if (target.Section != 0) return Own(TakeNew(name, target));
         if (differences.Definitions.TryGetValue(name, out var definition)) return Own(TakeNew(name, definition.File.PlaceOf(definition.Symbol)));

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 using Weft.Core;
+using Weft.Hotpatch.Weaving;
 
 namespace Weft.Hotpatch.Patches;
 
@@ -54,12 +55,26 @@ internal sealed class Snapshot
     /// <param name="home">Its number.</param>
     public void CountWith(AppliedPatch patch, int home)
     {
+        foreach (var name in patch.Snapshot.Entities.Where(e => e.Value.Kind == EntityKind.Function).Select(e => e.Key))
+        {
+            Types.Remove(ConventionOf(name));
+            Types.Remove(UnusedBy(name));
+        }
         foreach (var (name, entity) in patch.Snapshot.Entities)
             if (entity.Offset != Replaced) Entities[name] = entity with { Home = entity.Kind == EntityKind.ThreadLocal ? 0 : home }; // those are in the program's threads
             else if (Entities.TryGetValue(name, out var old)) Entities[name] = old with { Digest = entity.Digest, Size = entity.Size };
         foreach (var (name, layouts) in patch.Snapshot.Types)
+        {
+            if (name[0] != 'T' || ClosureNames.IsIn(name)) Types.Remove(name); // what the patch has is what new code goes by
             foreach (var layout in layouts) AddType(name, layout);
+        }
     }
+
+    /// <summary>Under what name <see cref="Types"/> says how a function is called that only its file knows (<see cref="Conventions"/>).</summary>
+    public static string ConventionOf(EntityName name) => $"C {name.Unit} {name.Name}";
+
+    /// <summary>And which of its arguments it does not look at.</summary>
+    public static string UnusedBy(EntityName name) => $"U {name.Name}";
 
     public byte[] Write()
     {

@@ -1,4 +1,5 @@
 using Weft.Hotpatch.Objects;
+using Weft.Hotpatch.Weaving;
 using Weft.Llvm;
 
 namespace Weft.Hotpatch.Patches;
@@ -17,16 +18,15 @@ internal sealed class TypeDifferences(Snapshot snapshot, Differences differences
             {
                 if (!snapshot.Types.TryGetValue(key, out var known) || known.Contains(layout)) continue;
                 var name = key[2..];
-                if (key.StartsWith("F ", StringComparison.Ordinal)) signatures[name] = (string.Join(" or ", known), layout);
-                else if (!known.Any(old => IsExtended(old, layout))) differences.Refusals.Add(Describe(name, known.First(), layout));
+                if (key[0] == 'F') signatures[name] = (string.Join(" or ", known), layout);
+                else if (key[0] == 'T' && !ClosureNames.IsIn(name) && !known.Any(old => IsExtended(old, layout))) differences.Refusals.Add(Describe(name, known.First(), layout));
             }
         if (signatures.Count > 0) FindCallers(objects, signatures);
     }
 
     private static string Describe(string name, string old, string now)
     {
-        var subject = name.Contains("{closure_env", StringComparison.Ordinal) || name.Contains("{async_", StringComparison.Ordinal) ? $"what {name} holds" : $"the type {name}";
-        return $"{subject} lies in memory otherwise, and there may be one: {Shown(old)} became {Shown(now)}";
+        return $"the type {name} lies in memory otherwise, and there may be one: {Shown(old)} became {Shown(now)}";
     }
 
     private static string Shown(string layout)

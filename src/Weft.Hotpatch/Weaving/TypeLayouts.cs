@@ -8,33 +8,43 @@ using Weft.Llvm;
 namespace Weft.Hotpatch.Weaving;
 
 /// <summary>
-/// How types lie in memory and what functions are called with, from debug information: what a patch must not change under objects that
-/// are alive. Written beside the code into a section that linkers leave out, compressed lines of text:
+/// How types lie in memory and what functions are called with: what a patch must not change under objects that are alive and code that
+/// runs. Most of it is from debug information. Written beside the code into a section that linkers leave out, compressed lines of text:
 /// <code>
 /// T game::Point	8 x@0:i32 y@4:i32
 /// F answer	int(*request,int)
+/// C helper	changed          see <see cref="Conventions"/>
+/// U handle	1
 /// </code>
+/// Closures and lambdas are types too, called by where they are written. Functions of C++ and Rust say in their symbols what they are
+/// called with, but not whether that has to do with a closure of Rust: those have a line F.
 /// </summary>
 internal sealed class TypeLayouts(Module module)
 {
     public const string Section = ".weft.types";
 
     private const int Structure = 0x13, Class = 0x02, Union = 0x17, Enumeration = 0x04, ArrayTag = 0x01, VariantPart = 0x33, Member = 0x0D, Pointer = 0x0F, Reference = 0x10, RvalueReference = 0x42, Typedef = 0x16, Const = 0x26, Volatile = 0x35, Restrict = 0x37;
-    private const int ScopeOperand = 1;
+    private const int ScopeOperand = 1, HeadSize = 5;
+    private const byte Part = 1;
 
     private readonly HashSet<nint> seen = [];
     private readonly SortedDictionary<string, string> lines = new(StringComparer.Ordinal);
     private readonly Dictionary<nint, string> names = [];
 
-    /// <summary>Adds the section to a module that has debug information.</summary>
+    /// <summary>Adds to the section what debug information says.</summary>
     public static void Add(Module module)
     {
-        var units = module.CompileUnits;
-        if (units.Length == 0 || module.HasFlag("ThinLTO") || module.HasFlag("EnableSplitLTOUnit")) return; // there is no object that the section would be in
         var layouts = new TypeLayouts(module);
-        layouts.Collect(units);
-        if (layouts.lines.Count == 0) return;
-        var content = module.Context.ConstBytes(layouts.Write());
+        if (module.CompileUnits is { Length: > 0 } units) layouts.Collect(units);
+        Add(module, layouts.lines);
+    }
+
+    /// <summary>Adds lines to the section.</summary>
+    public static void Add(Module module, IEnumerable<KeyValuePair<string, string>> lines)
+    {
+        if (module.HasFlag("ThinLTO") || module.HasFlag("EnableSplitLTOUnit")) return; // there is no object that the section would be in
+        if (!lines.Any()) return;
+        var content = module.Context.ConstBytes(Write(lines));
         var global = module.AddGlobal(content.Type, "weft.hotpatch.types");
         global.Initializer = content;
         global.IsConstant = true;
@@ -49,29 +59,51 @@ internal sealed class TypeLayouts(Module module)
     {
         const ulong exclude = 0x80000000;
         if (!objectFile.AsSpan().StartsWith("\x7F"u8) || ElfFile.TryRead(objectFile, "object") is not { Is64: true } elf) return false;
-        var index = elf.Sections.ToList().FindIndex(s => s.Name == Section);
-        if (index < 0) return false;
-        BinaryPrimitives.WriteUInt64LittleEndian(objectFile.AsSpan((int)elf.HeaderOffset(index) + 8), exclude);
-        return true;
+        var changed = false;
+        for (var i = 0; i < elf.Sections.Count; i++)
+            if (elf.Sections[i].Name == Section)
+            {
+                BinaryPrimitives.WriteUInt64LittleEndian(objectFile.AsSpan((int)elf.HeaderOffset(i) + 8), exclude);
+                changed = true;
+            }
+        return changed;
     }
 
     /// <summary>The lines of an object: what they are about, and the layout.</summary>
     /// <exception cref="WeftException">The section is damaged.</exception>
     public static IEnumerable<(string Name, string Layout)> Read(ReadOnlyMemory<byte> content, string file)
     {
-        string text;
+        while (SkipPadding(ref content))
+        {
+            foreach (var line in ReadPart(ref content, file).Split('\n'))
+                if (line.IndexOf('\t') is var tab and > 0)
+                    yield return (line[..tab], line[(tab + 1)..]);
+        }
+    }
+
+    // Parts are aligned as the compiler likes it.
+    private static bool SkipPadding(ref ReadOnlyMemory<byte> content)
+    {
+        var at = content.Span.IndexOfAnyExcept((byte)0);
+        content = at < 0 ? default : content[at..];
+        return at >= 0;
+    }
+
+    private static string ReadPart(ref ReadOnlyMemory<byte> content, string file)
+    {
         try
         {
-            using var reader = new StreamReader(new DeflateStream(new MemoryStream(content.ToArray()), CompressionMode.Decompress));
-            text = reader.ReadToEnd();
+            if (content.Span[0] != Part) throw new InvalidDataException();
+            var length = BinaryPrimitives.ReadInt32LittleEndian(content.Span[1..]);
+            using var reader = new StreamReader(new DeflateStream(new MemoryStream(content.Slice(HeadSize, length).ToArray()), CompressionMode.Decompress));
+            var text = reader.ReadToEnd();
+            content = content[(HeadSize + length)..];
+            return text;
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or ArgumentException)
         {
             throw new WeftException($"'{file}': what it says of its types is damaged", "build it again", ExitCode.Failure, e);
         }
-        foreach (var line in text.Split('\n'))
-            if (line.IndexOf('\t') is var tab and > 0)
-                yield return (line[..tab], line[(tab + 1)..]);
     }
 
     private void Collect(DebugNode[] units)
@@ -79,9 +111,9 @@ internal sealed class TypeLayouts(Module module)
         var work = new Stack<DebugNode>(units);
         foreach (var function in module.Functions.Where(f => !f.IsDeclaration && f.Subprogram != 0))
         {
-            var subprogram = new DebugNode(units[0].Context, function.Subprogram);
+            var subprogram = module.DebugOf(function);
             work.Push(subprogram);
-            if (!function.Name.StartsWith("_Z", StringComparison.Ordinal) && !function.Name.StartsWith("_R", StringComparison.Ordinal)) AddSignature(function.Name, subprogram); // those say in their names what they are called with
+            AddSignature(function.Name, subprogram);
         }
         while (work.TryPop(out var node))
         {
@@ -99,14 +131,22 @@ internal sealed class TypeLayouts(Module module)
 
     private void AddSignature(string symbol, DebugNode subprogram)
     {
-        if (Array.Find(subprogram.Operands, o => o.Exists && o.Kind == DebugNodeKind.SubroutineType) is { Exists: true } type) lines["F " + symbol] = Signature(type);
+        if (Array.Find(subprogram.Operands, o => o.Exists && o.Kind == DebugNodeKind.SubroutineType) is not { Exists: true } type) return;
+        var types = Array.Find(type.Operands, o => o.Exists && o.Kind == DebugNodeKind.Tuple) is { Exists: true } list ? list.Operands : [];
+        if (ClosureNames.LambdaOf(symbol) is { } lambda && types is [_, var self, ..]) AddLambda(lambda, self);
+        var signature = types is [var result, .. var parameters] ? $"{Word(result)}({string.Join(',', parameters.Select(Word))})" : "void()";
+        if (!IsMangled(symbol)) lines["F " + symbol] = signature;
+        else if (TextOf(subprogram) is var name && (ClosureNames.IsIn(signature) || ClosureNames.IsIn(name))) lines["F " + symbol] = name + signature;
     }
 
-    private string Signature(DebugNode subroutine)
+    // C++ has no name for a lambda's type: it is what its operator() is called on.
+    private void AddLambda(string name, DebugNode self)
     {
-        var types = Array.Find(subroutine.Operands, o => o.Exists && o.Kind == DebugNodeKind.Tuple);
-        return types.Exists && types.Operands is [var result, .. var parameters] ? $"{Word(result)}({string.Join(',', parameters.Select(Word))})" : "void()";
+        while (self is { Exists: true, Kind: DebugNodeKind.DerivedType }) self = BaseOf(self);
+        if (self is { Exists: true, Kind: DebugNodeKind.CompositeType, TypeName.Length: 0 } && LayoutOf(self) is { } layout) lines["T " + name] = layout;
     }
+
+    private static bool IsMangled(string symbol) => symbol.StartsWith("_Z", StringComparison.Ordinal) || symbol.StartsWith("_R", StringComparison.Ordinal);
 
     /// <summary>Null for one that is only declared here.</summary>
     private string? LayoutOf(DebugNode type)
@@ -188,11 +228,15 @@ internal sealed class TypeLayouts(Module module)
     private static DebugNode[] Elements(DebugNode type) =>
         type.Operands.Where(o => o.Exists && o.Kind == DebugNodeKind.Tuple).Select(o => o.Operands).FirstOrDefault(list => Array.Exists(list, e => e.Exists && (e.Kind is DebugNodeKind.Enumerator or DebugNodeKind.DerivedType || e is { Kind: DebugNodeKind.CompositeType, Tag: VariantPart }))) ?? [];
 
-    private byte[] Write()
+    // A part of the section: a mark, how long it is, then compressed text.
+    private static byte[] Write(IEnumerable<KeyValuePair<string, string>> lines)
     {
         using var memory = new MemoryStream();
-        using (var deflate = new DeflateStream(memory, CompressionLevel.Optimal))
+        memory.Write([Part, 0, 0, 0, 0]);
+        using (var deflate = new DeflateStream(memory, CompressionLevel.Optimal, leaveOpen: true))
             foreach (var (name, layout) in lines) deflate.Write(Encoding.UTF8.GetBytes($"{name}\t{layout}\n"));
-        return memory.ToArray();
+        var part = memory.ToArray();
+        BinaryPrimitives.WriteInt32LittleEndian(part.AsSpan(1), part.Length - HeadSize);
+        return part;
     }
 }

@@ -110,7 +110,7 @@ internal sealed record LinkPlan
                 CodeModel = (CodeModel)plan.Number(),
                 Sections = plan.Flag(),
                 MergeFunctions = plan.Flag(),
-                StripsDebugInformation = plan.Flag(),
+                DebugInformation = (DebugInformation)plan.Number(),
                 LlvmArguments = plan.List(),
                 Triple = plan.Text(),
                 Emit = (EmitKind)plan.Number(),
@@ -132,7 +132,7 @@ internal sealed record LinkPlan
         plan.Number((int)Settings.CodeModel);
         plan.Flag(Settings.Sections);
         plan.Flag(Settings.MergeFunctions);
-        plan.Flag(Settings.StripsDebugInformation);
+        plan.Number((int)Settings.DebugInformation);
         plan.List(Settings.LlvmArguments);
         plan.Text(Settings.Triple);
         plan.Number((int)Settings.Emit);

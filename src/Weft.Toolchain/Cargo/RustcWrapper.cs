@@ -44,13 +44,7 @@ public static class RustcWrapper
         var weaving = instruments.Weaving(plan.Build);
         var crate = rustc.CrateName!;
         RefuseUnsupported(rustc, crate);
-        var settings = rustc.Settings();
-        if (weaving.WantsLocations && !HasDebugInformation(rustc))
-        {
-            rustc.RemoveCodegen("debuginfo");
-            rustc.AddCodegen("debuginfo", "line-tables-only");
-            settings = settings with { StripsDebugInformation = true };
-        }
+        var settings = AddDebugInformation(rustc, weaving);
         var link = new LinkPlan
         {
             Linker = rustc.Codegen("linker") ?? "cc",
@@ -76,7 +70,24 @@ public static class RustcWrapper
 
     private static string LibraryOf(RustcArguments rustc) => Path.Combine(rustc.OutFolder ?? ".", $"lib{rustc.CrateName}{rustc.Codegen("extra-filename")}");
 
-    private static bool HasDebugInformation(RustcArguments rustc) => rustc.All.Contains("-g") || rustc.Codegen("debuginfo") is not (null or "0" or "none" or "line-directives-only");
+    private static LoweringSettings AddDebugInformation(RustcArguments rustc, Weaving weaving)
+    {
+        var asked = DebugInformationOf(rustc);
+        var settings = rustc.Settings() with { DebugInformation = asked };
+        if (weaving.KeepsFunctionsApart) settings = settings with { MergeFunctions = false };
+        var wanted = weaving.WantsTypes ? DebugInformation.All : weaving.WantsLocations ? DebugInformation.Lines : DebugInformation.None;
+        if (wanted <= asked) return settings with { DebugInformation = DebugInformation.All };
+        rustc.RemoveCodegen("debuginfo");
+        rustc.AddCodegen("debuginfo", wanted == DebugInformation.All ? "full" : "line-tables-only");
+        return settings;
+    }
+
+    private static DebugInformation DebugInformationOf(RustcArguments rustc) => rustc.All.Contains("-g") ? DebugInformation.All : rustc.Codegen("debuginfo") switch
+    {
+        null or "0" or "none" or "line-directives-only" => DebugInformation.None,
+        "1" or "line-tables-only" or "limited" => DebugInformation.Lines,
+        _ => DebugInformation.All,
+    };
 
     private static bool AsksForLto(RustcArguments rustc) => rustc.HasCodegen("lto") && rustc.Codegen("lto") is null or "fat" or "thin" or "yes" or "y" or "on" or "true";
 

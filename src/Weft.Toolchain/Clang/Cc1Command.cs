@@ -20,7 +20,7 @@ namespace Weft.Toolchain.Clang;
 /// </summary>
 internal sealed class Cc1Command
 {
-    private const string Bitcode = "-emit-llvm-bc", NoPasses = "-disable-llvm-passes";
+    private const string Bitcode = "-emit-llvm-bc", NoPasses = "-disable-llvm-passes", DebugKind = "-debug-info-kind=";
 
     // What cc1 can be asked to do that ends in a syntax tree, to be read by compilations that must agree on the language.
     private static readonly HashSet<string> TreeActions = ["-emit-pch", "-emit-module", "-emit-module-interface", "-emit-reduced-module-interface", "-emit-header-unit"];
@@ -93,6 +93,17 @@ internal sealed class Cc1Command
     /// <summary>"0" to "3", "s" or "z": the level asked for.</summary>
     public string Level => arguments.LastOrDefault(IsLevel) is { } flag ? flag["-O".Length..] is "" ? "2" : flag["-O".Length..] : "0";
 
+    /// <summary>Whether the front end is told to write types that the user has not asked for, if an instrument reads them.</summary>
+    public bool HasMoreTypes => !ReadsIr && DebugInformation != DebugInformation.All && (EndsInCode || StopsAtFront) && TargetSystem.IsElf(Triple);
+
+    /// <summary>How much the user wants to have of it.</summary>
+    public DebugInformation DebugInformation => arguments.LastOrDefault(a => a.StartsWith(DebugKind, StringComparison.Ordinal))?[DebugKind.Length..] switch
+    {
+        null or "line-directives-only" => DebugInformation.None,
+        "line-tables-only" => DebugInformation.Lines,
+        _ => DebugInformation.All,
+    };
+
     private bool IsLto => Action == Bitcode && arguments.Any(a => a.StartsWith("-flto", StringComparison.Ordinal));
 
     private bool IsOffload => arguments.Any(a => a is "-fcuda-is-device" or "-fopenmp-is-target-device" or "-fopenmp-is-device" or "-fsycl-is-device");
@@ -162,8 +173,9 @@ internal sealed class Cc1Command
             else if (!FrontOnly.Contains(arguments[i]) && !arguments[i].StartsWith("-ftime-trace", StringComparison.Ordinal)) yield return arguments[i];
     }
 
-    private static List<string> ForWeft(List<string> list, Weaving weaving)
+    private List<string> ForWeft(List<string> list, Weaving weaving)
     {
+        if (weaving.WantsTypes) AddTypes(list);
         // To name a place in an optimisation remark, clang keeps locations in the IR also where no debug information is asked
         // for, and its back end then writes none. No remark has an empty name.
         if (weaving.WantsLocations) AddBeforeInput(list, "-Rpass=^$");
@@ -175,6 +187,16 @@ internal sealed class Cc1Command
         AddBeforeInput(list, "-internal-isystem", Runtime.IncludeFolder);
         return list;
     }
+
+    // FRONT reads them, and drops what was not asked for. Who wants bitcode gets it as it would have been.
+    private void AddTypes(List<string> list)
+    {
+        if (!HasMoreTypes) return;
+        list.RemoveAll(a => a.StartsWith(DebugKind, StringComparison.Ordinal));
+        AddBeforeInput(list, DebugKind + "constructor");
+    }
+
+    private string Triple => arguments.SkipWhile(a => a != "-triple").Skip(1).FirstOrDefault() ?? "";
 
     /// <summary>
     /// Makes the front end write the same IR at every level, by comparing the plans of all of them:

@@ -55,11 +55,10 @@ internal sealed class ClangSession
     /// <summary>Runs a linker and learns what it took in.</summary>
     public int Run(DriverJob link, List<LinkedFile> files) => LinkTrace.Run(link.Program, Fitting([.. link.Arguments, .. LinkTrace.Flags(isDriver: false)]), files);
 
-    public byte[] Weave(LoweringInput input, Stage stage, string level, bool isLast)
+    public byte[] Weave(LoweringInput input, Stage stage, LoweringSettings settings, bool isLast)
     {
         if (!Weaving.WantsStage(stage)) return input.Bitcode;
         library.GetAwaiter().GetResult();
-        var settings = new LoweringSettings { Level = LoweringSettings.ParseLevel(level) ?? OptLevel.O2 };
         var queue = new LoweringQueue(settings, Weaving, Cache, options.Repro);
         var woven = queue.Weave(input, stage, isLast);
         Timings.Add(queue.Timings);

@@ -10,6 +10,7 @@ internal sealed class CompileStep
     private readonly Cc1Command command;
     private readonly string output;
     private readonly bool front, back;
+    private readonly LoweringSettings settings;
     private bool listening, spoke;
     private SourceContext? source;
 
@@ -25,6 +26,11 @@ internal sealed class CompileStep
         output = job.Output ?? "-";
         front = session.WantsFront && !continues;
         back = session.Weaving.WantsStage(Stage.Back) && command.EndsInCode;
+        settings = new LoweringSettings
+        {
+            Level = LoweringSettings.ParseLevel(command.Level) ?? OptLevel.O2,
+            DebugInformation = session.Weaving.WantsTypes && command.HasMoreTypes ? command.DebugInformation : DebugInformation.All,
+        };
     }
 
     public int Run()
@@ -91,7 +97,7 @@ internal sealed class CompileStep
     // length, are not for replacing.
     private bool IsCacheable => !session.Weaving.IsEmpty && command.IsPure && output != "-" && (new FileInfo(output) is { Exists: false } or { Length: > 0 }) && !Directory.Exists(output);
 
-    private byte[] Weave(byte[] bitcode, Stage stage) => session.Weave(new LoweringInput(command.Input, bitcode, Source: source), stage, command.Level, isLast: stage == Stage.Back || !back);
+    private byte[] Weave(byte[] bitcode, Stage stage) => session.Weave(new LoweringInput(command.Input, bitcode, Source: source), stage, settings, isLast: stage == Stage.Back || !back);
 
     private int Clang(string step, List<string> arguments)
     {
