@@ -135,7 +135,7 @@ public sealed class CommandTests : IDisposable
         var works = doors.GetProperty("cargo").GetBoolean() || doors.GetProperty("clang").GetBoolean();
         Assert.Equal(works ? 0 : 1, outcome.ExitCode);
         var names = json.RootElement.GetProperty("checks").EnumerateArray().Select(c => c.GetProperty("name").GetString()).ToHashSet();
-        foreach (var name in (string[])["libLLVM", "cargo", "rustc", "clang", "C compiler", "linker", "cache"]) Assert.Contains(name, names);
+        foreach (var name in (string[])["libLLVM", "cargo", "rustc", "clang", "C compiler", "linker", "cache", "hotpatch"]) Assert.Contains(name, names);
         foreach (var check in json.RootElement.GetProperty("checks").EnumerateArray())
             if (check.GetProperty("verdict").GetString() == "missing") Assert.NotEmpty(check.GetProperty("fix").GetString()!);
     }

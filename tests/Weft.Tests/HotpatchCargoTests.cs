@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Weft.Tests;
 
 /// <summary>Patches of cargo projects, and <c>weft hotpatch watch</c>.</summary>
@@ -40,35 +38,11 @@ public sealed class HotpatchCargoTests : PatchedPrograms
         Assert.Equal(0, program.ExitCode);
     }
 
-    private sealed class WatchedProject(Process process, List<string> messages)
-    {
-        public Process Process { get; } = process;
-
-        public int Seen { get; set; }
-
-        /// <summary>Waits for a line of stderr that has the text, behind those that have been waited for.</summary>
-        public void Await(string text)
-        {
-            for (var until = DateTime.UtcNow + TimeSpan.FromMinutes(2); DateTime.UtcNow < until; Thread.Sleep(5))
-                lock (messages)
-                    for (; Seen < messages.Count; Seen++)
-                        if (messages[Seen].Contains(text, StringComparison.Ordinal))
-                        {
-                            Seen++;
-                            return;
-                        }
-            lock (messages) Assert.Fail($"no '{text}' in\n{string.Join('\n', messages)}");
-        }
-    }
-
     private WatchedProject WatchProject(params string[] options)
     {
         Harness.Write("Cargo.toml", Manifest);
         Harness.Write("src/main.rs", Source);
-        var process = Start(Harness.Weft, ["hotpatch", "watch", .. options], out var messages);
-        var watched = new WatchedProject(process, messages);
-        watched.Await("save a source file");
-        return watched;
+        return Watched(options);
     }
 
     private void Save(WatchedProject watched, params (string Old, string New)[] edits) => Save(watched, "Patched", edits);

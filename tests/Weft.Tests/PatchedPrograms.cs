@@ -73,6 +73,36 @@ public abstract class PatchedPrograms : IDisposable
         return process;
     }
 
+    /// <summary>A program under <c>weft hotpatch watch</c>.</summary>
+    protected sealed class WatchedProject(Process process, List<string> messages)
+    {
+        public Process Process { get; } = process;
+
+        public int Seen { get; set; }
+
+        /// <summary>Waits for a line of stderr that has the text, behind those that have been waited for.</summary>
+        public void Await(string text)
+        {
+            for (var until = DateTime.UtcNow + TimeSpan.FromMinutes(2); DateTime.UtcNow < until; Thread.Sleep(5))
+                lock (messages)
+                    for (; Seen < messages.Count; Seen++)
+                        if (messages[Seen].Contains(text, StringComparison.Ordinal))
+                        {
+                            Seen++;
+                            return;
+                        }
+            lock (messages) Assert.Fail($"no '{text}' in\n{string.Join('\n', messages)}");
+        }
+    }
+
+    /// <summary>Starts it, and waits until saving a file has an effect.</summary>
+    protected WatchedProject Watched(params string[] options)
+    {
+        var watched = new WatchedProject(Start(Harness.Weft, ["hotpatch", "watch", .. options], out var messages), messages);
+        watched.Await("save a source file");
+        return watched;
+    }
+
     /// <summary>What a program of this source, built without Weft, has to say to these lines: the last is what a patched one has to say to it.</summary>
     protected string[] Plain(string file, string source, params string[] lines)
     {

@@ -9,7 +9,7 @@ namespace Weft.Cli.Commands;
 
 /// <summary>
 /// Builds one bundled program in C and in Rust, plain and metered, without and with optimisation, and shows that the units
-/// counted are the same at both levels, what the counting costs, and where a limit ends it. Then come <see cref="InterruptsDemo"/>, <see cref="TracingDemo"/> and <see cref="CoverageDemo"/>.
+/// counted are the same at both levels, what the counting costs, and where a limit ends it. Then come <see cref="InterruptsDemo"/>, <see cref="TracingDemo"/>, <see cref="CoverageDemo"/> and <see cref="HotpatchDemo"/>.
 /// </summary>
 internal static class DemoCommand
 {
@@ -31,7 +31,7 @@ internal static class DemoCommand
 
     private static int Run(string folder)
     {
-        foreach (var name in (string[])["demo.c", "demo.rs", "interrupts.c", "tracing.c"]) Unpack(name, Path.Combine(folder, name));
+        foreach (var name in (string[])["demo.c", "demo.rs", "interrupts.c", "tracing.c", "hotpatch.c"]) Unpack(name, Path.Combine(folder, name));
         Unpack("demo.toml", Path.Combine(folder, "Cargo.toml"));
         Unpack("demo.toml", Path.Combine(folder, "coverage/Cargo.toml"));
         Unpack("coverage.rs", Path.Combine(folder, "coverage/demo.rs"));
@@ -46,7 +46,8 @@ internal static class DemoCommand
         var interrupts = compiler == null ? null : InterruptsDemo.Run(folder, compiler);
         var tracing = compiler == null ? null : TracingDemo.Run(folder, compiler);
         var coverage = hasCargo && DoctorCommand.HasProfilerBuiltins() ? CoverageDemo.Run(folder) : null;
-        return Print(rows, interrupts, tracing, coverage, folder);
+        var hotpatch = compiler == null ? null : HotpatchDemo.Run(folder, compiler);
+        return Print(rows, interrupts, tracing, coverage, hotpatch, folder);
     }
 
     private static Row C(string folder, IReadOnlyList<string> compiler, string level)
@@ -100,7 +101,7 @@ internal static class DemoCommand
         return (results, best);
     }
 
-    private static int Print(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, CoverageDemo? coverage, string folder)
+    private static int Print(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, CoverageDemo? coverage, HotpatchDemo? hotpatch, string folder)
     {
         Console.Out.Write($"\n  {"program",-8}{"level",-6}{"units",16}{"plain",11}{"metered",11}{"ratio",8}\n");
         foreach (var row in rows)
@@ -114,13 +115,14 @@ internal static class DemoCommand
         interrupts?.Print(Console.Out);
         tracing?.Print(Console.Out);
         coverage?.Print(Console.Out);
+        hotpatch?.Print(Console.Out);
         var page = Path.Combine(folder, "index.html");
-        AtomicFile.Write(page, Encoding.UTF8.GetBytes(Page(rows, interrupts, tracing, coverage, verdict)));
+        AtomicFile.Write(page, Encoding.UTF8.GetBytes(Page(rows, interrupts, tracing, coverage, hotpatch, verdict)));
         Console.Out.Write($"\nThe same as a page: {page}\n");
         return (int)(same ? ExitCode.Success : ExitCode.CheckFailed);
     }
 
-    private static string Page(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, CoverageDemo? coverage, string verdict)
+    private static string Page(List<Row> rows, InterruptsDemo? interrupts, TracingDemo? tracing, CoverageDemo? coverage, HotpatchDemo? hotpatch, string verdict)
     {
         var page = new DemoPage();
         page.Heading("Metering: a deterministic count of the work a program did");
@@ -135,6 +137,7 @@ internal static class DemoCommand
         interrupts?.Write(page);
         tracing?.Write(page);
         coverage?.Write(page);
+        hotpatch?.Write(page);
         return page.ToString();
     }
 

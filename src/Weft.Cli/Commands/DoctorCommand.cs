@@ -75,12 +75,17 @@ internal static class DoctorCommand
         return (checks, used != null);
     }
 
-    /// <summary>Tracing makes code writable for the moment in which it switches functions on.</summary>
+    /// <summary>Tracing and hotpatch make code writable for the moment in which they switch functions.</summary>
     private static IEnumerable<Check> Patching()
     {
+        var (kernel, fence) = (Environment.OSVersion.Version, new Version(4, 16));
+        yield return kernel >= fence
+            ? new("hotpatch", Verdict.Ok, "nothing else is needed, no ptrace and no debugger")
+            : new("hotpatch", Verdict.Optional, $"Linux {kernel.ToString(2)} cannot make all processors fetch code anew (membarrier): they may run what was replaced a moment longer", $"Linux {fence} or newer");
         const string policy = "/sys/fs/selinux/enforce";
         var enforced = File.Exists(policy) && File.ReadAllText(policy).Trim() == "1";
         if (enforced) yield return new("tracing", Verdict.Optional, "SELinux is enforced: where it forbids writable code, functions stay off", "allow execmod for the program, or its domain");
+        if (enforced) yield return new("hotpatch", Verdict.Optional, "SELinux is enforced: where it forbids writable code, patches are refused", "allow execmod and execmem for the program, or its domain");
     }
 
     /// <summary>

@@ -32,6 +32,10 @@ public sealed partial record PatchRequest(string Program, string Patch, string N
     /// <summary>Whether a link makes the program that the patch is for: cargo adds a number to the names of what it links, and has rustc write them as crates.</summary>
     public bool IsFor(string output) => Path.GetFileName(Program) == Path.GetFileName(output) || CrateName(Program) == CrateName(output);
 
+    /// <summary>What a program was linked from, as the linker was told: a path, or "archive(member)".</summary>
+    /// <exception cref="WeftException">It was not built with hotpatch.</exception>
+    public static IReadOnlyList<string> ObjectsOf(string program) => Image.Read(program).ReadSnapshot().Objects;
+
     /// <summary>Makes the patch, and says what it replaces and what is new in it.</summary>
     /// <exception cref="WeftException">There is none to be made.</exception>
     public (IReadOnlyList<string> Replaced, IReadOnlyList<string> Added) Build(IReadOnlyList<string> objects, IReadOnlyList<string> archives)

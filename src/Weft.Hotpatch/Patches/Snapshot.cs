@@ -31,7 +31,7 @@ internal sealed record Entity(EntityKind Kind, UInt128 Digest, ulong Size, int H
 internal sealed class Snapshot
 {
     public const string SectionName = ".weft.hotpatch";
-    private const int Format = 1;
+    private const int Format = 2;
 
     public Dictionary<EntityName, Entity> Entities { get; } = [];
 
@@ -40,6 +40,9 @@ internal sealed class Snapshot
 
     /// <summary>Layouts of types and signatures of functions, by name (see <see cref="Weaving.TypeLayouts"/>). Files of C may use one name for several.</summary>
     public Dictionary<string, HashSet<string>> Types { get; } = [];
+
+    /// <summary>Objects that were linked, as the linker was told: a path, or "archive(member)".</summary>
+    public List<string> Objects { get; } = [];
 
     public void AddType(string name, string layout)
     {
@@ -99,6 +102,8 @@ internal sealed class Snapshot
             }
             writer.Write(Ambiguous.Count);
             foreach (var name in Ambiguous) WriteName(writer, name, numbers);
+            writer.Write(Objects.Count);
+            foreach (var path in Objects) writer.Write(path);
             writer.Write(Types.Sum(t => t.Value.Count));
             foreach (var (name, layouts) in Types)
                 foreach (var layout in layouts)
@@ -140,6 +145,7 @@ internal sealed class Snapshot
             snapshot.Entities[name] = new Entity(kind, digest, (ulong)reader.Read7BitEncodedInt64(), 0, (ulong)reader.Read7BitEncodedInt64());
         }
         for (var count = Count(reader); count > 0; count--) snapshot.Ambiguous.Add(ReadName());
+        for (var count = Count(reader); count > 0; count--) snapshot.Objects.Add(reader.ReadString());
         for (var count = Count(reader); count > 0; count--) snapshot.AddType(reader.ReadString(), reader.ReadString());
         return snapshot;
     }

@@ -67,6 +67,7 @@ internal sealed class SnapshotMaker(Image image)
 
     private void Add(ObjectFile file)
     {
+        snapshot.Objects.Add(file.Name);
         foreach (var (name, layout) in file.Types) snapshot.AddType(name, layout);
         var digests = new Digests(file);
         foreach (var symbol in file.Definitions)

@@ -7,14 +7,16 @@ namespace Weft.Cli.Commands.Hotpatch.Watch;
 /// <summary><c>weft hotpatch watch</c>: a program runs, and has each change of its source a moment after it is saved.</summary>
 internal static class WatchCommand
 {
-    private const string ProcessFlag = "--pid", KeepStateFlag = "--keep-state";
+    private const string ProcessFlag = "--pid", KeepStateFlag = "--keep-state", ProgramFlag = "--program", DatabaseFlag = "--compile-commands";
 
     /// <summary>For help: what is not Weft's among the arguments is cargo's or the program's, and <see cref="Run"/> tells them apart.</summary>
     public static Command Create()
     {
-        var command = new Command("watch", "Run a cargo project's program and patch it whenever its source is saved.")
+        var command = new Command("watch", "Run a program of cargo, or of C and C++, and patch it whenever its source is saved.")
         {
             new Argument<string[]>("CARGO ARGS") { HelpName = "CARGO ARGS... -- PROGRAM ARGS", Description = "As for cargo build (--release, --bin NAME); behind -- those of the program", Arity = ArgumentArity.ZeroOrMore },
+            new Option<string?>(ProgramFlag) { HelpName = "FILE", Description = "A program of C or C++, built --with hotpatch by any build system that writes compile_commands.json" },
+            new Option<string?>(DatabaseFlag) { HelpName = "FILE", Description = "That file [default: here, in build/, or beside the program]" },
             new Option<string?>(ProcessFlag) { HelpName = "PROCESS", Description = "Patch a program that runs already, built by this command from this source, instead of starting one" },
             new Option<bool>(KeepStateFlag) { Description = "Let variables keep their values where the source now gives them another at the start" },
         };
@@ -30,10 +32,12 @@ internal static class WatchCommand
         var flags = new FlagReader(cargo);
         var process = flags.TakeValue(ProcessFlag);
         var keepState = flags.TakeSwitch(KeepStateFlag);
-        if (CargoSource.Start(cargo) is not { } source) return (int)ExitCode.Failure;
+        var (built, database) = (flags.TakeValue(ProgramFlag), flags.TakeValue(DatabaseFlag));
         var folder = Directory.CreateTempSubdirectory("weft-patches-").FullName;
         try
         {
+            IPatchSource? source = built == null ? CargoSource.Start(cargo) : ClangSource.Start(built, database, folder);
+            if (source == null) return (int)ExitCode.Failure;
             var program = Keep(process == null ? source.Program : $"/proc/{LiveProcess.Find(process)}/exe", Path.GetFileName(source.Program), folder);
             var session = new WatchSession(source, folder, program, keepState);
             session.Begin();
