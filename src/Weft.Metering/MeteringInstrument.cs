@@ -104,7 +104,7 @@ public sealed class MeteringInstrument : IInstrument
     {
         if (!WorkMarks.AreIn(module)) return;
         var calls = new CallCosts(module, CostModel.Of(context.Option(Costs)));
-        MarkLowering.Run(module, IsCharged(module, calls), context.Option(Limits) != Off, context.Optimised);
+        MarkLowering.Run(module, IsCharged(module, calls), context.Option(Limits) != Off, context.Optimised, context.Settings.IsWovenWith("hotpatch"));
     }
 
     private static Func<Function, bool> IsCharged(Module module, CallCosts calls)

@@ -61,6 +61,7 @@ public abstract class PatchedPrograms : IDisposable
     {
         var info = new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Harness.Folder };
         foreach (var argument in arguments) info.ArgumentList.Add(argument);
+        foreach (var (name, value) in Harness.Environment) info.Environment[name] = value;
         var lines = messages = [];
         var process = Process.Start(info)!;
         process.ErrorDataReceived += (_, line) =>

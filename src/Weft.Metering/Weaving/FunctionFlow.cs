@@ -22,7 +22,7 @@ internal sealed class FunctionFlow
         Function = function;
         Graph = new FlowGraph(function, weights);
         Steps = new List<Step>[Graph.Count];
-        var exit = function.IsOnlyCalled || points != null ? Look.Woven : Look.Outside;
+        var exit = function.IsOnlyCalled && observers.IsKnown(function) || points != null ? Look.Woven : Look.Outside;
         for (var i = 0; i < Graph.Count; i++) Steps[i] = Walk(Graph.Blocks[i], marks, observers, points, exit);
         IsQuiet = Array.TrueForAll(Steps, block => block.TrueForAll(IsQuietStep));
     }

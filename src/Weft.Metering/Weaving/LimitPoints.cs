@@ -112,7 +112,7 @@ internal sealed class LimitPoints
 internal sealed class LimitPointInserter(Module module, Function point, IReadOnlyList<Function> functions, Builder builder)
 {
     private readonly HashSet<nint> woven = [.. functions.Select(f => f.Handle)];
-    private readonly Observers observers = new(functions.Contains);
+    private readonly Observers observers = new(functions.Contains, hasPoints: false, isReplaceable: false);
     private readonly WorkMarks? marks = WorkMarks.AreIn(module) ? new(module) : null;
     private readonly BranchWeights weights = new(module.Context);
     private readonly FlowEditor editor = new(module.Context, builder);

@@ -33,7 +33,7 @@ internal sealed class MarkLowering : IDisposable
     private readonly LlvmType unit;
     private readonly bool looksInLoops, unrolls;
 
-    private MarkLowering(Module module, Func<Function, bool> isWoven, bool looksInLoops, bool unrolls)
+    private MarkLowering(Module module, Func<Function, bool> isWoven, bool looksInLoops, bool unrolls, bool isReplaceable)
     {
         this.module = module;
         this.looksInLoops = looksInLoops;
@@ -41,7 +41,7 @@ internal sealed class MarkLowering : IDisposable
         marks = new(module);
         points = LimitPoints.Find(module);
         probes = new(module, points != null);
-        observers = new(isWoven, points != null);
+        observers = new(isWoven, points != null, isReplaceable);
         builder = new(module.Context);
         editor = new(module.Context, builder);
         weights = new(module.Context);
@@ -52,9 +52,10 @@ internal sealed class MarkLowering : IDisposable
     /// <param name="isWoven">Whether a function of the module is one that has marks, if it does any work.</param>
     /// <param name="looksInLoops">Whether loops and recursions have to look for the limit.</param>
     /// <param name="unrolls">Whether tiny loops may be written out.</param>
-    public static void Run(Module module, Func<Function, bool> isWoven, bool looksInLoops, bool unrolls)
+    /// <param name="isReplaceable">Whether functions may be replaced in the running program.</param>
+    public static void Run(Module module, Func<Function, bool> isWoven, bool looksInLoops, bool unrolls, bool isReplaceable)
     {
-        using var lowering = new MarkLowering(module, isWoven, looksInLoops, unrolls);
+        using var lowering = new MarkLowering(module, isWoven, looksInLoops, unrolls, isReplaceable);
         var functions = CallOrder.CalleesFirst([.. module.Functions.Where(f => !f.IsDeclaration)]); // woven ones are inlined in others, too
         foreach (var function in functions)
         {

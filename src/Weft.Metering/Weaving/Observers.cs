@@ -30,7 +30,8 @@ internal enum Look
 /// </summary>
 /// <param name="isWoven">Whether a function of the module is one that has marks, if it does any work.</param>
 /// <param name="hasPoints">Whether there are points before calls that may throw, where the limit is looked at; not before others.</param>
-internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints = false)
+/// <param name="isReplaceable">Whether functions may be replaced in the running program: then what one does says nothing of what a call of it will do.</param>
+internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints, bool isReplaceable)
 {
     private readonly HashSet<uint> leaving = [.. new[] { "llvm.coro.suspend", "llvm.coro.end", "llvm.trap", "llvm.debugtrap", "llvm.ubsantrap", "llvm.eh.sjlj.longjmp" }
         .Select(name => Function.LookupIntrinsic(System.Text.Encoding.ASCII.GetBytes(name))).Where(id => id != 0)];
@@ -52,10 +53,16 @@ internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints = f
     public bool CanStillCharge(Instruction call) => !lowered.Contains(call.Block.Parent.Handle) && isWoven(call.Block.Parent);
 
     /// <summary>Says that nothing looks in a function.</summary>
-    public void SetQuiet(Function function) => quiet.Add(function.Handle);
+    public void SetQuiet(Function function)
+    {
+        if (!isReplaceable) quiet.Add(function.Handle);
+    }
 
     /// <summary>Says that a function never returns without a look at the limit.</summary>
-    public void SetChecking(Function function) => checking.Add(function.Handle);
+    public void SetChecking(Function function)
+    {
+        if (!isReplaceable) checking.Add(function.Handle);
+    }
 
     /// <summary>Whether an instruction calls such a function.</summary>
     public bool Checks(Instruction instruction) => instruction.IsCall && checking.Contains(instruction.CalledValue.Handle);
@@ -95,7 +102,7 @@ internal sealed class Observers(Func<Function, bool> isWoven, bool hasPoints = f
     public bool IsKnown(Function callee)
     {
         if (callees.TryGetValue(callee.Handle, out var known)) return known;
-        var isOwn = !callee.IsDeclaration && callee.Linkage is Linkage.External or Linkage.Internal or Linkage.Private or Linkage.LinkOnceOdr or Linkage.WeakOdr && isWoven(callee);
+        var isOwn = !isReplaceable && !callee.IsDeclaration && callee.Linkage is Linkage.External or Linkage.Internal or Linkage.Private or Linkage.LinkOnceOdr or Linkage.WeakOdr && isWoven(callee);
         return callees[callee.Handle] = isOwn;
     }
 }
