@@ -71,7 +71,7 @@ internal static class HotpatchSwitch
     {
         var numbers = Enumerable.Range(0, Functions).ToList();
         var text = new StringBuilder("#include <stdio.h>\n#include <stdlib.h>\n#include <time.h>\n#include <weft/hotpatch.h>\n#ifndef VERSION\n#define VERSION 1\n#endif\n");
-        foreach (var i in numbers) text.Append(CultureInfo.InvariantCulture, $"__attribute__((noinline)) int f{i}(int n) {{ __asm__ volatile(\"\" : \"+r\"(n)); return n * {i} + VERSION; }}\n");
+        foreach (var i in numbers) text.Append(CultureInfo.InvariantCulture, $"__attribute__((noinline)) int f{i}(int n) {{ __asm__ volatile(\"\" : \"+r\"(n)); return n * {i + 1} + VERSION; }}\n");
         text.Append("static int all(int n)\n{\n    int sum = 0;\n");
         foreach (var i in numbers) text.Append(CultureInfo.InvariantCulture, $"    sum += f{i}(n);\n");
         return text.Append("""
