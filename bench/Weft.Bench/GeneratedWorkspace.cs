@@ -58,6 +58,8 @@ internal sealed class GeneratedWorkspace
             {{string.Concat(modules.Select(m => $"mod m{m};\n"))}}
             const ALL: [fn(u64) -> u64; {{Modules}}] = [{{string.Join(", ", modules.Select(m => $"m{m}::all"))}}];
 
+            // The loop below never ends: what is inlined into it stays as it was.
+            #[inline(never)]
             fn round(seed: u64) -> u64 {
                 m{{Modules / 2}}::edited(seed)
             }

@@ -11,6 +11,7 @@ internal sealed class ObjectFile
     private readonly Dictionary<int, List<ElfSymbol>> named;
     private readonly Dictionary<int, IReadOnlyList<ElfRelocation>> relocations = [];
     private Dictionary<(int Section, long Start), Frame>? frames;
+    private IReadOnlyList<(string Name, string Layout)>? types;
 
     private ObjectFile(string name, ElfFile elf)
     {
@@ -35,8 +36,8 @@ internal sealed class ObjectFile
     public IEnumerable<ElfSymbol> Definitions => named.Values.SelectMany(list => list);
 
     /// <summary>What it says of types and signatures: see <see cref="Weaving.TypeLayouts"/>.</summary>
-    public IEnumerable<(string Name, string Layout)> Types =>
-        Elf.Sections.FirstOrDefault(s => s.Name == Weaving.TypeLayouts.Section) is { } section ? Weaving.TypeLayouts.Read(Elf.Content(section), Name) : [];
+    public IReadOnlyList<(string Name, string Layout)> Types =>
+        types ??= Elf.Sections.FirstOrDefault(s => s.Name == Weaving.TypeLayouts.Section) is { } section ? [.. Weaving.TypeLayouts.Read(Elf.Content(section), Name)] : [];
 
     /// <summary>Null when it is no object that this class reads.</summary>
     public static ObjectFile? TryRead(byte[] content, string name) =>

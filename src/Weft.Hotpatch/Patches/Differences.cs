@@ -28,6 +28,7 @@ internal sealed class Differences
     public static Differences Find(Snapshot snapshot, IReadOnlyList<ObjectFile> objects, bool keepState)
     {
         var differences = new Differences(snapshot, keepState);
+        foreach (var (file, digests) in objects.Zip(InParallel.Map(objects, differences.Prepare))) differences.digestsOf[file] = digests;
         foreach (var file in objects) differences.Compare(file);
         if (differences.newConstants.Count > 0)
             foreach (var file in objects) differences.FollowConstants(file);
@@ -55,6 +56,23 @@ internal sealed class Differences
     }
 
     private Digests DigestsOf(ObjectFile file) => digestsOf.TryGetValue(file, out var known) ? known : digestsOf[file] = new Digests(file);
+
+    /// <summary>What takes the time of a comparison and needs no other object: digests, and layouts of types.</summary>
+    private Digests Prepare(ObjectFile file)
+    {
+        try
+        {
+            var digests = new Digests(file);
+            foreach (var symbol in file.Definitions)
+                if (file.SectionOf(symbol.Section).IsLoaded && snapshot.Entities.ContainsKey(SnapshotMaker.NameOf(file, symbol))) digests.Of(symbol);
+            _ = file.Types;
+            return digests;
+        }
+        catch (WeftException)
+        {
+            return new Digests(file); // whoever compares what is damaged says so; some of it may not be compared
+        }
+    }
 
     private void Compare(ObjectFile file)
     {
