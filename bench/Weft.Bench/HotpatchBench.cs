@@ -22,13 +22,10 @@ internal static class HotpatchBench
     public static void Run(string[] arguments)
     {
         Directory.CreateDirectory(Output);
-        var all = !arguments.Any(a => a is "cost" or "save" or "switch" or "flips");
-        if (all || arguments.Contains("cost"))
-        {
-            HotpatchKernels.Run();
-            new HotpatchSqlite().Run();
-            HotpatchRipgrep.Run();
-        }
+        var all = !arguments.Any(a => a is "kernels" or "sqlite" or "ripgrep" or "save" or "switch" or "flips");
+        if (all || arguments.Contains("kernels")) HotpatchKernels.Run();
+        if (all || arguments.Contains("sqlite")) new HotpatchSqlite().Run();
+        if (all || arguments.Contains("ripgrep")) HotpatchRipgrep.Run();
         if (all || arguments.Contains("save"))
         {
             HotpatchSaves.Run();

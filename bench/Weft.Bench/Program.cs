@@ -1,7 +1,7 @@
 using Weft.Bench;
 using Weft.Core;
 
-// dotnet run -c Release --project bench/Weft.Bench -- [cargo] [clang] [interrupts] [interrupted-programs] [metering] [metered-programs] [tracing] [traced-programs] [coverage] [covered-programs] [hotpatch [cost] [save] [switch] [flips] [NUMBER]]: Markdown tables on stdout, progress on stderr.
+// dotnet run -c Release --project bench/Weft.Bench -- [cargo] [clang] [interrupts] [interrupted-programs] [metering] [metered-programs] [tracing] [traced-programs] [coverage] [covered-programs] [hotpatch [kernels] [sqlite] [ripgrep] [save] [switch] [flips] [NUMBER]]: Markdown tables on stdout, progress on stderr.
 try
 {
     if (args.Length == 0 || args.Contains("cargo")) CargoBench.Run();
