@@ -1,7 +1,7 @@
 using Weft.Bench;
 using Weft.Core;
 
-// dotnet run -c Release --project bench/Weft.Bench -- [cargo] [clang] [interrupts] [interrupted-programs] [metering] [metered-programs] [tracing] [traced-programs] [coverage] [covered-programs]: Markdown tables on stdout, progress on stderr.
+// dotnet run -c Release --project bench/Weft.Bench -- [cargo] [clang] [interrupts] [interrupted-programs] [metering] [metered-programs] [tracing] [traced-programs] [coverage] [covered-programs] [hotpatch [kernels] [sqlite] [ripgrep] [save] [switch] [flips] [NUMBER]]: Markdown tables on stdout, progress on stderr.
 try
 {
     if (args.Length == 0 || args.Contains("cargo")) CargoBench.Run();
@@ -14,6 +14,7 @@ try
     if (args.Length == 0 || args.Contains("traced-programs")) TracedPrograms.Run();
     if (args.Length == 0 || args.Contains("coverage")) CoverageBench.Run();
     if (args.Length == 0 || args.Contains("covered-programs")) CoveredPrograms.Run(args);
+    if (args.Length == 0 || args.Contains("hotpatch")) HotpatchBench.Run(args);
     return 0;
 }
 catch (WeftException e)

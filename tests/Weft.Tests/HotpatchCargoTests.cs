@@ -38,6 +38,18 @@ public sealed class HotpatchCargoTests : PatchedPrograms
         Assert.Equal(0, program.ExitCode);
     }
 
+    [Needs("cargo")]
+    public void A_watch_says_which_thread_goes_on_with_the_code_that_it_had()
+    {
+        var watch = WatchProject();
+        Assert.Equal("step 1 thread 8 area 7 total 3 even 2: even 2", Ask(watch.Process, "2"));
+        var source = Harness.Path("src/main.rs");
+        File.WriteAllText(source, Edit(File.ReadAllText(source), ("unwrap_or(0)", "unwrap_or(1)")));
+        watch.Await("is in steps::main, and goes on with the code that it had until it returns");
+        watch.Process.StandardInput.Close();
+        Assert.True(watch.Process.WaitForExit(10_000));
+    }
+
     private WatchedProject WatchProject(params string[] options)
     {
         Harness.Write("Cargo.toml", Manifest);

@@ -11,6 +11,7 @@ internal sealed class ObjectFile
     private readonly Dictionary<int, List<ElfSymbol>> named;
     private readonly Dictionary<int, IReadOnlyList<ElfRelocation>> relocations = [];
     private Dictionary<(int Section, long Start), Frame>? frames;
+    private IReadOnlyList<(string Name, string Layout)>? types;
 
     private ObjectFile(string name, ElfFile elf)
     {
@@ -35,8 +36,7 @@ internal sealed class ObjectFile
     public IEnumerable<ElfSymbol> Definitions => named.Values.SelectMany(list => list);
 
     /// <summary>What it says of types and signatures: see <see cref="Weaving.TypeLayouts"/>.</summary>
-    public IEnumerable<(string Name, string Layout)> Types =>
-        Elf.Sections.Where(s => s.Name == Weaving.TypeLayouts.Section).SelectMany(s => Weaving.TypeLayouts.Read(Elf.Content(s), Name)).Select(t => (t.Name.StartsWith("C ", StringComparison.Ordinal) ? $"C {Unit} {t.Name[2..]}" : t.Name, t.Layout));
+    public IReadOnlyList<(string Name, string Layout)> Types => types ??= [.. Elf.Sections.Where(s => s.Name == Weaving.TypeLayouts.Section).SelectMany(s => Weaving.TypeLayouts.Read(Elf.Content(s), Name)).Select(WithUnit)];
 
     /// <summary>Null when it is no object that this class reads.</summary>
     public static ObjectFile? TryRead(byte[] content, string name) =>
@@ -100,6 +100,8 @@ internal sealed class ObjectFile
         if (list.Count == 1) return list[0];
         return list.LastOrDefault(s => (long)s.Value <= target && target < (long)(s.Value + s.Size)) ?? list.LastOrDefault(s => (long)s.Value <= target);
     }
+
+    private (string Name, string Layout) WithUnit((string Name, string Layout) line) => line.Name.StartsWith("C ", StringComparison.Ordinal) ? ($"C {Unit} {line.Name[2..]}", line.Layout) : line;
 
     // Labels of a compiler's or an assembler's own have no type, or names that change with their number.
     private static bool IsNamed(ElfSymbol symbol) =>

@@ -28,7 +28,8 @@ internal sealed class Differences
     public static Differences Find(Snapshot snapshot, IReadOnlyList<ObjectFile> objects, bool keepState)
     {
         var differences = new Differences(snapshot, keepState);
-        foreach (var file in objects) differences.Compare(file);
+        foreach (var (file, digests) in objects.Zip(InParallel.Map(objects, differences.Prepare))) differences.digestsOf[file] = digests;
+        foreach (var file in objects) differences.TryCompare(file);
         differences.Refusals.AddRange(SplitVariables.Refusals(snapshot, differences.definitions));
         differences.renewed.UnionWith(new Renewals(snapshot, differences).Find(objects));
         if (differences.renewed.Count > 0) differences.FollowRenewed(objects);
@@ -59,6 +60,36 @@ internal sealed class Differences
     }
 
     private Digests DigestsOf(ObjectFile file) => digestsOf.TryGetValue(file, out var known) ? known : digestsOf[file] = new Digests(file);
+
+    /// <summary>What takes the time of a comparison and needs no other object: digests, and layouts of types.</summary>
+    private Digests Prepare(ObjectFile file)
+    {
+        try
+        {
+            var digests = new Digests(file);
+            foreach (var symbol in file.Definitions)
+                if (file.SectionOf(symbol.Section).IsLoaded && snapshot.Entities.ContainsKey(SnapshotMaker.NameOf(file, symbol))) digests.Of(symbol);
+            _ = file.Types;
+            return digests;
+        }
+        catch (WeftException)
+        {
+            return new Digests(file); // whoever compares what is damaged says so; some of it may not be compared
+        }
+    }
+
+    // What could not be taken apart when the program was linked, as of another compiler, has no part in patches.
+    private void TryCompare(ObjectFile file)
+    {
+        try
+        {
+            Compare(file);
+        }
+        catch (WeftException) when (!file.Definitions.Any(s => s.IsFunction && snapshot.Entities.ContainsKey(SnapshotMaker.NameOf(file, s))))
+        {
+            foreach (var symbol in file.Definitions) definitions.Remove(SnapshotMaker.NameOf(file, symbol));
+        }
+    }
 
     private void Compare(ObjectFile file)
     {

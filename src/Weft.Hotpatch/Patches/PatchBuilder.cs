@@ -32,8 +32,9 @@ internal sealed class PatchBuilder
     /// <exception cref="WeftException">Something has changed that no patch can change.</exception>
     public static BuiltPatch Build(PatchRequest request, IReadOnlyList<string> objects, IReadOnlyList<string> archives)
     {
+        var reading = Task.Run(() => SnapshotMaker.ReadAllObjects(objects));
         var builder = new PatchBuilder(request);
-        var differences = Differences.Find(builder.snapshot, [.. SnapshotMaker.ReadObjects(objects)], request.KeepState);
+        var differences = Differences.Find(builder.snapshot, reading.GetAwaiter().GetResult(), request.KeepState);
         Refuse(differences.Refusals);
         return differences.Changed.Count == 0 ? new BuiltPatch(null, [], []) : builder.Link(request, differences, new Library(archives));
     }

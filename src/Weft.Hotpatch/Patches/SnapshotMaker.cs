@@ -18,19 +18,21 @@ internal sealed class SnapshotMaker(Image image)
     }
 
     /// <summary>The objects in files and archives that this class can take apart.</summary>
-    public static IEnumerable<ObjectFile> ReadObjects(IEnumerable<string> paths)
+    public static IEnumerable<ObjectFile> ReadObjects(IEnumerable<string> paths) => paths.SelectMany(ReadObjects);
+
+    /// <summary>The same at once, for who needs all of them anyway.</summary>
+    public static List<ObjectFile> ReadAllObjects(IReadOnlyList<string> paths) => [.. InParallel.Map(paths, p => ReadObjects(p).ToList()).SelectMany(list => list)];
+
+    private static IEnumerable<ObjectFile> ReadObjects(string path)
     {
-        foreach (var path in paths)
+        var content = AtomicFile.Read(path);
+        if (!ArchiveFile.Is(content))
         {
-            var content = AtomicFile.Read(path);
-            if (!ArchiveFile.Is(content))
-            {
-                if (ObjectFile.TryRead(content, path) is { } single) yield return single;
-                continue;
-            }
-            foreach (var member in ArchiveFile.Read(content, path))
-                if (ObjectFile.TryRead(member.Content, $"{path}({member.Name})") is { } file) yield return file;
+            if (ObjectFile.TryRead(content, path) is { } single) yield return single;
+            yield break;
         }
+        foreach (var member in ArchiveFile.Read(content, path))
+            if (ObjectFile.TryRead(member.Content, $"{path}({member.Name})") is { } file) yield return file;
     }
 
     public static Snapshot Make(Image image, IEnumerable<ObjectFile> objects)

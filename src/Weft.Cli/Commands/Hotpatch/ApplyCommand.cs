@@ -22,7 +22,7 @@ internal static class ApplyCommand
             if (parsed.GetValue(wait) is { } seconds) Settle(process, numbers, seconds, before);
             foreach (var (number, functions, nanoseconds) in applied)
                 Console.WriteLine($"patch {number}: {functions} function{(functions == 1 ? "" : "s")} replaced in {LivePatches.Microseconds(nanoseconds)}");
-            if (parsed.GetValue(wait) == null) TellWhoIsInside(process, numbers);
+            if (parsed.GetValue(wait) == null) Quiescence.TellWhoIsInside(process, numbers);
             return 0;
         });
         return command;
@@ -52,21 +52,5 @@ internal static class ApplyCommand
         if (inside.Count == 0) return;
         process.RevertTo(before);
         throw Quiescence.Failure(process, inside, seconds, numbers.Count == 1 ? "the patch was taken back" : "the patches were taken back");
-    }
-
-    // It is done: what comes of asking must not look as if it were not.
-    private static void TellWhoIsInside(LivePatches process, List<int> numbers)
-    {
-        const int most = 10;
-        try
-        {
-            var inside = process.Inside(numbers);
-            foreach (var one in inside.Take(most)) Terminal.Note($"{Quiescence.Describe(process, one)}{(one.Function == null ? "" : ", and goes on with the code that it had until it returns")}");
-            if (inside.Count > most) Terminal.Note($"and {inside.Count - most} more");
-        }
-        catch (WeftException e)
-        {
-            Terminal.Warning($"whether threads are inside code that was replaced is not known: {e.Message}");
-        }
     }
 }

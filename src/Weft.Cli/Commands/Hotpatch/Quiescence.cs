@@ -43,6 +43,22 @@ internal static class Quiescence
     public static string Describe(LivePatches process, Inside inside) =>
         $"thread {inside.Thread}{NameOf(process.ProcessId, inside.Thread)} {(inside.Function is { } function ? $"is in {function}" : "cannot be looked at: it runs, and blocks SIGURG")}";
 
+    /// <summary>Notes on who goes on with the code that it had. The patches are applied: what comes of asking must not look as if they were not.</summary>
+    public static void TellWhoIsInside(LivePatches process, IReadOnlyList<int> numbers)
+    {
+        const int most = 10;
+        try
+        {
+            var inside = process.Inside(numbers);
+            foreach (var one in inside.Take(most)) Terminal.Note($"{Describe(process, one)}{(one.Function == null ? "" : ", and goes on with the code that it had until it returns")}");
+            if (inside.Count > most) Terminal.Note($"and {inside.Count - most} more");
+        }
+        catch (WeftException e)
+        {
+            Terminal.Warning($"whether threads are inside code that was replaced is not known: {e.Message}");
+        }
+    }
+
     private static string NameOf(int process, int thread)
     {
         try

@@ -63,6 +63,7 @@ internal sealed class WatchSession(IPatchSource source, string folder, string pr
         var took = DateTime.UtcNow - saved;
         applied.Add(path);
         Terminal.Status("Patched", string.Create(CultureInfo.InvariantCulture, $"{functions} function{(functions == 1 ? "" : "s")} {took.TotalSeconds:0.00} s after the file was saved: {Shortened(process.Functions(order))}"));
+        Quiescence.TellWhoIsInside(process, [order]);
     }
 
     private static string Shortened(string[] names)
