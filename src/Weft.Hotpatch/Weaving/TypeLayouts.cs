@@ -113,7 +113,7 @@ internal sealed class TypeLayouts(Module module)
         {
             var subprogram = module.DebugOf(function);
             work.Push(subprogram);
-            AddSignature(function.Name, subprogram);
+            AddSignature(function, subprogram);
         }
         while (work.TryPop(out var node))
         {
@@ -129,13 +129,18 @@ internal sealed class TypeLayouts(Module module)
         lines["T " + NameOf(type)] = layout;
     }
 
-    private void AddSignature(string symbol, DebugNode subprogram)
+    // Whoever calls what only this file knows has been compiled with it, and is the same only where the call is.
+    private void AddSignature(Function function, DebugNode subprogram)
     {
+        var symbol = function.Name;
         if (Array.Find(subprogram.Operands, o => o.Exists && o.Kind == DebugNodeKind.SubroutineType) is not { Exists: true } type) return;
         var types = Array.Find(type.Operands, o => o.Exists && o.Kind == DebugNodeKind.Tuple) is { Exists: true } list ? list.Operands : [];
         if (ClosureNames.LambdaOf(symbol) is { } lambda && types is [_, var self, ..]) AddLambda(lambda, self);
         var signature = types is [var result, .. var parameters] ? $"{Word(result)}({string.Join(',', parameters.Select(Word))})" : "void()";
-        if (!IsMangled(symbol)) lines["F " + symbol] = signature;
+        if (!IsMangled(symbol))
+        {
+            if (function.Linkage is not (Linkage.Internal or Linkage.Private)) lines["F " + symbol] = signature;
+        }
         else if (TextOf(subprogram) is var name && (ClosureNames.IsIn(signature) || ClosureNames.IsIn(name))) lines["F " + symbol] = name + signature;
     }
 
