@@ -81,13 +81,14 @@ internal sealed class PatchBuilder
         return null;
     }
 
-    private static Snapshot Describe(IEnumerable<EntityName> changed, PatchLinker linker, Differences differences)
+    private Snapshot Describe(IEnumerable<EntityName> changed, PatchLinker linker, Differences differences)
     {
         var described = new Snapshot();
         foreach (var name in changed) described.Entities[name] = differences.Describe(name) with { Offset = Snapshot.Replaced };
         foreach (var (name, piece) in linker.News) described.Entities[name] = differences.Describe(name) with { Offset = linker.AddressOf(piece) };
         foreach (var file in differences.Definitions.Values.Select(d => d.File).Distinct())
-            foreach (var (name, layout) in file.Types) described.AddType(name, layout);
+            foreach (var (name, layout) in file.Types)
+                if (name[0] is 'C' or 'U' || !(snapshot.Types.TryGetValue(name, out var known) && known.Contains(layout))) described.AddType(name, layout);
         foreach (var (name, entity) in linker.NewThreadLocals) described.Entities[name] = differences.Definitions.ContainsKey(name) ? differences.Describe(name) with { Offset = entity.Offset } : entity;
         return described;
     }

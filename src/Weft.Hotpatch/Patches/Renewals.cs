@@ -17,11 +17,19 @@ internal sealed class Renewals(Snapshot snapshot, Differences differences)
 {
     public IEnumerable<EntityName> Find(IReadOnlyList<ObjectFile> objects)
     {
-        var types = objects.SelectMany(o => o.Types).Distinct().ToList();
+        var types = objects.SelectMany(o => o.Types).Where(IsOfInterest).Distinct().ToList();
         var now = types.ToLookup(t => t.Name, t => t.Layout);
         RefuseNewUses(now);
         return differences.Changed.Where(name => IsCalledOtherwise(name, now)).Concat(FindByClosures(objects, types)).ToList();
     }
+
+    // Most lines are of types that are none, and of those there are very many.
+    private static bool IsOfInterest((string Name, string Layout) line) => line.Name[0] switch
+    {
+        'T' => ClosureNames.IsIn(line.Name),
+        'F' => ClosureNames.IsIn(line.Layout),
+        _ => true,
+    };
 
     private bool IsCalledOtherwise(EntityName name, ILookup<string, string> now)
     {
@@ -44,7 +52,7 @@ internal sealed class Renewals(Snapshot snapshot, Differences differences)
     {
         var closures = ChangedClosures(types);
         if (closures.Count == 0) yield break;
-        var signatures = types.Where(t => t.Name[0] == 'F' && ClosureNames.IsIn(t.Layout)).ToLookup(t => t.Name[2..], t => t.Layout);
+        var signatures = types.Where(t => t.Name[0] == 'F').ToLookup(t => t.Name[2..], t => t.Layout);
         foreach (var file in objects)
             foreach (var symbol in file.Definitions)
                 if (SnapshotMaker.NameOf(file, symbol) is var name && snapshot.Entities.TryGetValue(name, out var old) && old.Kind == EntityKind.Function && TextsOf(symbol.Name, signatures).Any(t => closures.Any(c => t.Contains(c, StringComparison.Ordinal)))) yield return name;
@@ -57,7 +65,7 @@ internal sealed class Renewals(Snapshot snapshot, Differences differences)
     {
         var changed = new HashSet<string>();
         var known = snapshot.Types.Keys.Where(IsClosure).ToLookup(k => ClosureNames.Family(k[2..]), k => k[2..]);
-        foreach (var family in types.Where(t => IsClosure(t.Name)).GroupBy(t => ClosureNames.Family(t.Name[2..])))
+        foreach (var family in types.Where(t => t.Name[0] == 'T').GroupBy(t => ClosureNames.Family(t.Name[2..])))
         {
             if (!known.Contains(family.Key)) continue;
             var names = family.Select(t => t.Name[2..]).ToHashSet();
