@@ -11,8 +11,6 @@ namespace Weft.Cli.Commands.Hotpatch.Watch;
 /// </summary>
 internal sealed class ClangSource : IPatchSource
 {
-    private static readonly string[] Drivers = ["weft", "weft-cc", "weft-c++"];
-
     private readonly string database;
     private readonly string folder;
     private readonly IReadOnlyList<string> linked;
@@ -89,26 +87,25 @@ internal sealed class ClangSource : IPatchSource
     // A command that does not go by way of Weft leaves its object where the project has it, and another is made.
     private List<string> Woven(CompileCommand command, out string output)
     {
-        output = command.Output;
-        if (Drivers.Contains(Path.GetFileName(command.Words[0]))) return OwnDriver(command.Words);
-        output = Scratch(command, ".o");
-        return [WeftFiles.Role(Path.GetFileName(command.Words[0]).Contains("++", StringComparison.Ordinal) ? "weft-c++" : "weft-cc"), .. WithoutOutput(command.Words).Skip(1), "-o", output];
+        output = command.IsWeft ? command.Output : Scratch(command, ".o");
+        return command.IsWeft ? OfWeft(command) : [.. WithoutOutput(OfWeft(command)), "-o", output];
     }
+
+    private static List<string> OfWeft(CompileCommand command) =>
+        [WeftFiles.Role(command.IsWeft ? command.Compiler : command.IsCpp ? "weft-c++" : "weft-cc"), .. command.Words.Skip(1)];
 
     private string Scratch(CompileCommand command, string extension) =>
         Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(command.Output)}-{(uint)command.Output.GetHashCode(StringComparison.Ordinal)}{extension}"));
-
-    private static List<string> OwnDriver(IReadOnlyList<string> words) => [WeftFiles.Role(Path.GetFileName(words[0])), .. words.Skip(1)];
 
     private static Dictionary<string, string?> Variables(CompileCommand command)
     {
         var variables = new Dictionary<string, string?>();
         if (Environment.GetEnvironmentVariable("WEFT_WITH") is null or "") variables["WEFT_WITH"] = "hotpatch";
-        if (!Drivers.Contains(Path.GetFileName(command.Words[0]))) variables[command.Words[0].Contains("++", StringComparison.Ordinal) ? "WEFT_CXX" : "WEFT_CC"] = command.Words[0];
+        if (!command.IsWeft) variables[command.IsCpp ? "WEFT_CXX" : "WEFT_CC"] = command.Words[0];
         return variables;
     }
 
-    private static IEnumerable<string> WithoutOutput(IReadOnlyList<string> words)
+    private static IEnumerable<string> WithoutOutput(List<string> words)
     {
         for (var i = 0; i < words.Count; i++)
             if (words[i] == "-o") i++;
@@ -130,7 +127,7 @@ internal sealed class ClangSource : IPatchSource
         var names = (string?[])[at >= 0 && at + 1 < command.Words.Count ? Path.GetFullPath(command.Words[at + 1], command.Folder) : null, Path.ChangeExtension(command.Output, ".d"), command.Output + ".d"];
         if (names.FirstOrDefault(n => n != null && IsNewer(n, command.Source)) is { } written) return DependencyFile.Read(written);
         var rule = Scratch(command, ".d");
-        var words = WithoutOutput(OwnDriver(Drivers.Contains(Path.GetFileName(command.Words[0])) ? command.Words : ["weft-cc", .. command.Words.Skip(1)])).Where(w => w is not "-c").ToList();
+        var words = WithoutOutput(OfWeft(command)).Where(w => w is not "-c").ToList();
         var asked = ChildProcess.Capture(words[0], [.. words.Skip(1), "-MM", "-MG", "-MF", rule], Variables(command), command.Folder);
         return asked.ExitCode == 0 ? DependencyFile.Read(rule) : [];
     }

@@ -9,7 +9,16 @@ namespace Weft.Cli.Commands.Hotpatch.Watch;
 /// <param name="Source">The source file.</param>
 /// <param name="Words">The command.</param>
 /// <param name="Output">The object that it makes.</param>
-internal sealed record CompileCommand(string Folder, string Source, IReadOnlyList<string> Words, string Output);
+internal sealed record CompileCommand(string Folder, string Source, IReadOnlyList<string> Words, string Output)
+{
+    /// <summary>Whether it goes by way of Weft already.</summary>
+    public bool IsWeft => Compiler is "weft" or "weft-cc" or "weft-c++";
+
+    /// <summary>Without its folder.</summary>
+    public string Compiler => Path.GetFileName(Words[0]);
+
+    public bool IsCpp => Compiler.Contains("++", StringComparison.Ordinal);
+}
 
 /// <summary>Reads <c>compile_commands.json</c>, as CMake, Ninja, Meson, Bazel and Bear write it (clang.llvm.org/docs/JSONCompilationDatabase.html).</summary>
 internal static class CompileCommands
