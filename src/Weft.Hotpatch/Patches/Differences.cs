@@ -34,6 +34,7 @@ internal sealed class Differences
         differences.renewed.UnionWith(new Renewals(snapshot, differences).Find(objects));
         if (differences.renewed.Count > 0) differences.FollowRenewed(objects);
         new TypeDifferences(snapshot, differences).Find(objects);
+        differences.RefuseShared();
         return differences;
     }
 
@@ -117,6 +118,16 @@ internal sealed class Differences
     {
         changed.ExceptWith(renewed);
         while (objects.Aggregate(false, (again, file) => FollowRenewed(file) | again)) { }
+    }
+
+    /// <summary>Whose entry leads to new code takes those along that a linker, or an alias, has put there too.</summary>
+    private void RefuseShared()
+    {
+        var places = changed.ToLookup(n => (snapshot.Entities[n].Home, snapshot.Entities[n].Offset));
+        foreach (var (other, entity) in snapshot.Entities)
+            if (entity.Kind == EntityKind.Function && !changed.Contains(other) && definitions.ContainsKey(other))
+                foreach (var name in places[(entity.Home, entity.Offset)])
+                    Refusals.Add($"{Demangled(name)} shares its code with {Demangled(other)}, which has not changed: one of them is an alias, or the linker has folded them");
     }
 
     private bool FollowRenewed(ObjectFile file)

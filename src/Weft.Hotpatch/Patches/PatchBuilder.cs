@@ -44,7 +44,7 @@ internal sealed class PatchBuilder
         var linker = new PatchLinker(image, snapshot, differences, library, earlier.Count);
         var changed = differences.Changed.OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => (Name: n, Code: linker.Add(n))).ToList();
         linker.Finish();
-        var functions = changed.Select(c => Describe(c.Name, snapshot.Entities[c.Name], c.Code, linker, differences)).ToList();
+        var functions = changed.Select(c => Describe(c.Name, snapshot.Entities[c.Name], c.Code, linker)).ToList();
         Refuse(linker.Refusals);
         var file = new PatchFile
         {
@@ -65,20 +65,12 @@ internal sealed class PatchBuilder
         return new BuiltPatch(request.Key is { } key ? PatchKey.Sign(file.Write(), key) : file.Write(), [.. functions.Select(f => f.Name)], [.. linker.News.Keys.Select(n => Demangler.Demangle(n.Name))]);
     }
 
-    private PatchedFunction Describe(EntityName name, Entity entity, Placed code, PatchLinker linker, Differences differences)
+    private PatchedFunction Describe(EntityName name, Entity entity, Placed code, PatchLinker linker)
     {
         var text = Demangler.Demangle(name.Name);
         var point = EntryPoint.Of(image.Machine, (at, size) => entity.Home == 0 ? image.At(at, size).Span : earlier[entity.Home - 1].At(at, size), entity.Offset);
-        if (SharerOf(name, entity, differences) is { } other) linker.Refusals.Add($"{text} shares its code with {Demangler.Demangle(other.Name)}, which has not changed: the linker has folded them");
         if (point == null) linker.Refusals.Add($"{text} was not built to be replaced: there is no room before it");
         return new PatchedFunction(linker.HomeOf(entity.Home), entity.Offset, point ?? 0, linker.AddressOf(code), text, (uint)entity.Size, (uint)code.Place.Size);
-    }
-
-    private EntityName? SharerOf(EntityName name, Entity entity, Differences differences)
-    {
-        foreach (var (other, candidate) in snapshot.Entities)
-            if (candidate.Offset == entity.Offset && candidate.Home == entity.Home && candidate.Kind == EntityKind.Function && other != name && !differences.Changed.Contains(other) && differences.Definitions.ContainsKey(other)) return other;
-        return null;
     }
 
     private Snapshot Describe(IEnumerable<EntityName> changed, PatchLinker linker, Differences differences)
