@@ -88,16 +88,8 @@ public interface IInstrument
     /// <summary>Weaves the instrument into a module. Must leave a module that passes LLVM's verifier, and be a pure function of its inputs.</summary>
     void Weave(Module module, WeaveContext context);
 
-    /// <summary>Whether it works on what was linked, too (<see cref="FinishLink"/>), for which that has to have its symbols and a build id, and on what will be.</summary>
+    /// <summary>Whether it works on what was linked, too (<see cref="FinishLink"/>), for which that has to have its symbols and a build id.</summary>
     bool SeesLinks => false;
-
-    /// <summary>Looks at what is going to be linked.</summary>
-    /// <param name="output">The program or shared library that will be made.</param>
-    /// <param name="inputs">Objects and archives of the user's build.</param>
-    /// <param name="toolchain">Archives of the toolchain.</param>
-    void BeginLink(string output, IReadOnlyList<string> inputs, IReadOnlyList<string> toolchain)
-    {
-    }
 
     /// <summary>Works on a program or shared library that the linker has made.</summary>
     /// <param name="output">The file.</param>

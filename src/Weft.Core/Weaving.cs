@@ -95,12 +95,20 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     {
         var seeing = Instruments.Where(i => i.SeesLinks).ToList();
         if (seeing.Count == 0) return link();
-        var files = arguments.Where(a => !a.StartsWith('-') && a != output && IsLinked(a) && File.Exists(a)).Distinct().ToLookup(a => toolchain != null && a.StartsWith(toolchain + "/", StringComparison.Ordinal));
-        List<string> inputs = [.. files[false]], libraries = [.. files[true]];
-        foreach (var instrument in seeing) instrument.BeginLink(output, inputs, libraries);
+        var (inputs, _) = FilesIn(arguments, output, toolchain);
         if (link() is var exit and not 0) return exit;
         foreach (var instrument in seeing) instrument.FinishLink(output, inputs);
         return 0;
+    }
+
+    /// <summary>Objects and archives among a linker's arguments: the user's build, and the toolchain.</summary>
+    /// <param name="arguments">Of the linker.</param>
+    /// <param name="output">What it makes.</param>
+    /// <param name="toolchain">As for <see cref="Link"/>.</param>
+    public static (List<string> Own, List<string> Toolchain) FilesIn(IEnumerable<string> arguments, string output, string? toolchain)
+    {
+        var files = arguments.Where(a => !a.StartsWith('-') && a != output && IsLinked(a) && File.Exists(a)).Distinct().ToLookup(a => toolchain != null && a.StartsWith(toolchain + "/", StringComparison.Ordinal));
+        return ([.. files[false]], [.. files[true]]);
     }
 
     private static bool IsLinked(string path) => path.EndsWith(".o", StringComparison.Ordinal) || path.EndsWith(".a", StringComparison.Ordinal) || path.EndsWith(".rlib", StringComparison.Ordinal);

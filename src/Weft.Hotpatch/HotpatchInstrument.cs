@@ -88,11 +88,6 @@ public sealed class HotpatchInstrument : IInstrument
 
     public bool SeesLinks => true;
 
-    public void BeginLink(string output, IReadOnlyList<string> inputs, IReadOnlyList<string> toolchain)
-    {
-        if (PatchRequest.TryRead() is { } request && request.IsFor(output)) request.Fulfil(inputs, toolchain);
-    }
-
     public void FinishLink(string output, IReadOnlyList<string> inputs) => SnapshotMaker.AddTo(output, inputs);
 
     private static bool Wants(Function function, List<Glob> only, List<Glob> never)

@@ -14,6 +14,7 @@ public static unsafe class LlvmLibrary
     public const int OldestMajor = 19, NewestMajor = 22;
 
     private static readonly Lock Gate = new();
+    private static readonly HashSet<string> Parsed = [];
     private static nint handle;
 
     /// <summary>File the library was loaded from, or null before <see cref="Load"/>.</summary>
@@ -36,10 +37,11 @@ public static unsafe class LlvmLibrary
         }
     }
 
-    /// <summary>Passes options to LLVM's own command line, as rustc does. Process-wide; call at most once per option.</summary>
+    /// <summary>Passes options to LLVM's own command line, as rustc does. Process-wide; the same ones again are left out, since LLVM takes most only once.</summary>
     public static void ParseOptions(IReadOnlyList<string> options)
     {
-        if (options.Count == 0) return;
+        lock (Parsed)
+            if (options.Count == 0 || !Parsed.Add(string.Join('\n', options))) return;
         var arguments = stackalloc nint[options.Count + 1];
         arguments[0] = Marshal.StringToCoTaskMemUTF8("weft");
         for (var i = 0; i < options.Count; i++) arguments[i + 1] = Marshal.StringToCoTaskMemUTF8(options[i]);

@@ -45,6 +45,15 @@ public static unsafe partial class Posix
     /// <summary>A second name for a file; false where the file system has none.</summary>
     public static bool TryHardLink(string existing, string name) => link(existing, name) == 0;
 
+    /// <summary>Which file that is, whatever it is called; null if there is none.</summary>
+    public static FileIdentity? IdentityOf(string path)
+    {
+        const int currentFolder = -100, basicStatistics = 0x7FF, inode = 32, size = 40, written = 112, device = 136;
+        var status = stackalloc byte[256]; // struct statx is the same for all processors
+        if (statx(currentFolder, path, 0, basicStatistics, status) != 0) return null;
+        return new(*(ulong*)(status + device), *(ulong*)(status + inode), *(ulong*)(status + size), *(long*)(status + written), *(uint*)(status + written + 8));
+    }
+
     /// <summary>Sends SIGTERM or SIGHUP to a process.</summary>
     public static void Send(int process, PosixSignal signal) => _ = kill(process, signal == PosixSignal.SIGHUP ? 1 : 15);
 
@@ -91,6 +100,9 @@ public static unsafe partial class Posix
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int link(string existing, string name);
 
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int statx(int folder, string path, int flags, uint wanted, byte* status);
+
     [LibraryImport("libc", SetLastError = true)]
     private static partial int kill(int process, int signal);
 
@@ -106,3 +118,11 @@ public static unsafe partial class Posix
     [LibraryImport("libc", SetLastError = true)]
     private static partial int execvp(byte* file, byte** arguments);
 }
+
+/// <summary>A file with one content: whoever writes it again changes some of this.</summary>
+/// <param name="Device">Its file system.</param>
+/// <param name="Inode">Its number there.</param>
+/// <param name="Size">In bytes.</param>
+/// <param name="Seconds">Since 1970, when it was written last.</param>
+/// <param name="Nanoseconds">And of the second.</param>
+public readonly record struct FileIdentity(ulong Device, ulong Inode, ulong Size, long Seconds, uint Nanoseconds);

@@ -28,11 +28,24 @@ internal sealed class Digests(ObjectFile file)
     {
         if (known.TryGetValue((place.Section, place.Start), out var digest)) return digest;
         known[(place.Section, place.Start)] = UInt128.MaxValue; // tables that point at each other end here
+        try
+        {
+            return known[(place.Section, place.Start)] = Make(place, landings);
+        }
+        catch (WeftException)
+        {
+            known.Remove((place.Section, place.Start));
+            throw;
+        }
+    }
+
+    private UInt128 Make(Place place, ElfRelocation? landings)
+    {
         using var text = new MemoryStream();
         Write(text, place);
         if (landings is { } table) WriteTarget(text, file.Resolve(table, inCode: false));
         text.TryGetBuffer(out var buffer);
-        return known[(place.Section, place.Start)] = BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(buffer));
+        return BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(buffer));
     }
 
     private void Write(MemoryStream text, Place place)

@@ -12,6 +12,7 @@ internal sealed class ObjectFile
     private readonly Dictionary<int, IReadOnlyList<ElfRelocation>> relocations = [];
     private Dictionary<(int Section, long Start), Frame>? frames;
     private IReadOnlyList<(string Name, string Layout)>? types;
+    private Digests? digests;
 
     private ObjectFile(string name, ElfFile elf)
     {
@@ -35,12 +36,35 @@ internal sealed class ObjectFile
     /// <summary>Functions and variables that it defines.</summary>
     public IEnumerable<ElfSymbol> Definitions => named.Values.SelectMany(list => list);
 
+    /// <summary>Of what it defines; for one thread at a time.</summary>
+    public Digests Digests => digests ??= new Digests(this);
+
     /// <summary>What it says of types and signatures: see <see cref="Weaving.TypeLayouts"/>.</summary>
     public IReadOnlyList<(string Name, string Layout)> Types => types ??= [.. Elf.Sections.Where(s => s.Name == Weaving.TypeLayouts.Section).SelectMany(s => Weaving.TypeLayouts.Read(Elf.Content(s), Name)).Select(WithUnit)];
 
     /// <summary>Null when it is no object that this class reads.</summary>
     public static ObjectFile? TryRead(byte[] content, string name) =>
         ElfFile.TryRead(content, name) is { Is64: true, IsRelocatable: true } elf ? new ObjectFile(name, elf) : null;
+
+    /// <summary>Does ahead, on all processors, what takes most of the time of a comparison: digests, and layouts of types.</summary>
+    /// <param name="files">Objects.</param>
+    /// <param name="wanted">Whether a digest will be asked for. Much of what an object defines is in no program.</param>
+    public static void Prepare(IReadOnlyList<ObjectFile> files, Func<ObjectFile, ElfSymbol, bool> wanted) => InParallel.Map(files, file => Prepare(file, wanted));
+
+    private static bool Prepare(ObjectFile file, Func<ObjectFile, ElfSymbol, bool> wanted)
+    {
+        try
+        {
+            foreach (var symbol in file.Definitions)
+                if (file.SectionOf(symbol.Section).IsLoaded && wanted(file, symbol)) file.Digests.Of(symbol);
+            _ = file.Types;
+            return true;
+        }
+        catch (WeftException)
+        {
+            return false; // whoever compares what is damaged says so; some of it may not be compared
+        }
+    }
 
     public ElfSection SectionOf(int index) => Elf.Sections[index];
 

@@ -22,10 +22,11 @@ internal sealed class AppliedPatch
     /// <summary>What it has replaced, and what is new in it.</summary>
     public Snapshot Snapshot { get; }
 
+    /// <param name="file">Its content.</param>
+    /// <param name="path">What messages call it.</param>
     /// <exception cref="WeftException">No patch, or a damaged one.</exception>
-    public static AppliedPatch Read(string path)
+    public static AppliedPatch Read(byte[] file, string path)
     {
-        var file = AtomicFile.Read(path);
         if (file.Length < PatchFile.HeaderSize || !file.AsSpan().StartsWith(PatchFile.Magic)) throw new WeftException($"'{path}' is no patch of this Weft's", "name what 'weft hotpatch build' has made");
         return new(file[PatchFile.IdAt..(PatchFile.IdAt + PatchFile.IdSize)], Table(file, ContentAt, path), Snapshot.Read(Table(file, SnapshotAt, path), path));
     }

@@ -14,7 +14,6 @@ internal sealed class Differences
     private readonly Dictionary<EntityName, (ObjectFile File, ElfSymbol Symbol)> definitions = [];
     private readonly HashSet<EntityName> changed = [];
     private readonly HashSet<EntityName> renewed = [];
-    private readonly Dictionary<ObjectFile, Digests> digestsOf = [];
 
     private Differences(Snapshot snapshot, bool keepState)
     {
@@ -28,7 +27,7 @@ internal sealed class Differences
     public static Differences Find(Snapshot snapshot, IReadOnlyList<ObjectFile> objects, bool keepState)
     {
         var differences = new Differences(snapshot, keepState);
-        foreach (var (file, digests) in objects.Zip(InParallel.Map(objects, differences.Prepare))) differences.digestsOf[file] = digests;
+        Prepare(snapshot, objects);
         foreach (var file in objects) differences.TryCompare(file);
         differences.Refusals.AddRange(SplitVariables.Refusals(snapshot, differences.definitions));
         differences.renewed.UnionWith(new Renewals(snapshot, differences).Find(objects));
@@ -37,6 +36,9 @@ internal sealed class Differences
         differences.RefuseShared();
         return differences;
     }
+
+    /// <summary>Does ahead what takes most of the time.</summary>
+    public static void Prepare(Snapshot snapshot, IReadOnlyList<ObjectFile> objects) => ObjectFile.Prepare(objects, (file, symbol) => snapshot.Entities.ContainsKey(SnapshotMaker.NameOf(file, symbol)));
 
     /// <summary>Functions of the program that have other code now, and take the place of the old.</summary>
     public IReadOnlyCollection<EntityName> Changed => changed;
@@ -57,26 +59,7 @@ internal sealed class Differences
     public Entity Describe(EntityName name)
     {
         var (file, symbol) = definitions[name];
-        return new Entity(SnapshotMaker.KindOf(file, symbol), DigestsOf(file).Of(symbol), symbol.Size, 0, 0);
-    }
-
-    private Digests DigestsOf(ObjectFile file) => digestsOf.TryGetValue(file, out var known) ? known : digestsOf[file] = new Digests(file);
-
-    /// <summary>What takes the time of a comparison and needs no other object: digests, and layouts of types.</summary>
-    private Digests Prepare(ObjectFile file)
-    {
-        try
-        {
-            var digests = new Digests(file);
-            foreach (var symbol in file.Definitions)
-                if (file.SectionOf(symbol.Section).IsLoaded && snapshot.Entities.ContainsKey(SnapshotMaker.NameOf(file, symbol))) digests.Of(symbol);
-            _ = file.Types;
-            return digests;
-        }
-        catch (WeftException)
-        {
-            return new Digests(file); // whoever compares what is damaged says so; some of it may not be compared
-        }
+        return new Entity(SnapshotMaker.KindOf(file, symbol), file.Digests.Of(symbol), symbol.Size, 0, 0);
     }
 
     // What could not be taken apart when the program was linked, as of another compiler, has no part in patches.
@@ -94,7 +77,7 @@ internal sealed class Differences
 
     private void Compare(ObjectFile file)
     {
-        var digests = DigestsOf(file);
+        var digests = file.Digests;
         foreach (var symbol in file.Definitions)
         {
             var name = SnapshotMaker.NameOf(file, symbol);

@@ -14,25 +14,21 @@ internal sealed class SnapshotMaker(Image image)
     public static void AddTo(string output, IReadOnlyList<string> inputs)
     {
         if (Image.TryRead(output) is not { } image) return; // a partial link, or another format
-        ElfAppender.Append(output, Snapshot.SectionName, Make(image, ReadObjects(inputs)).Write());
+        List<ObjectFile> objects = [.. InParallel.Map(inputs, i => ReadObjects(LinkInput.Read(i)).ToList()).SelectMany(files => files)];
+        ObjectFile.Prepare(objects, (file, symbol) => symbol.IsLocal ? image.FindLocals(file.Unit, symbol.Name).Any() : image.FindGlobal(symbol.Name) != null);
+        ElfAppender.Append(output, Snapshot.SectionName, Make(image, objects).Write());
     }
 
-    /// <summary>The objects in files and archives that this class can take apart.</summary>
-    public static IEnumerable<ObjectFile> ReadObjects(IEnumerable<string> paths) => paths.SelectMany(ReadObjects);
-
-    /// <summary>The same at once, for who needs all of them anyway.</summary>
-    public static List<ObjectFile> ReadAllObjects(IReadOnlyList<string> paths) => [.. InParallel.Map(paths, p => ReadObjects(p).ToList()).SelectMany(list => list)];
-
-    private static IEnumerable<ObjectFile> ReadObjects(string path)
+    /// <summary>The objects in a file that this class can take apart.</summary>
+    public static IEnumerable<ObjectFile> ReadObjects(LinkInput input)
     {
-        var content = AtomicFile.Read(path);
-        if (!ArchiveFile.Is(content))
+        if (!ArchiveFile.Is(input.Content))
         {
-            if (ObjectFile.TryRead(content, path) is { } single) yield return single;
+            if (ObjectFile.TryRead(input.Content, input.Path) is { } single) yield return single;
             yield break;
         }
-        foreach (var member in ArchiveFile.Read(content, path))
-            if (ObjectFile.TryRead(member.Content, $"{path}({member.Name})") is { } file) yield return file;
+        foreach (var member in ArchiveFile.Read(input.Content, input.Path))
+            if (ObjectFile.TryRead(member.Content, $"{input.Path}({member.Name})") is { } file) yield return file;
     }
 
     public static Snapshot Make(Image image, IEnumerable<ObjectFile> objects)
@@ -71,22 +67,21 @@ internal sealed class SnapshotMaker(Image image)
     {
         snapshot.Objects.Add(file.Name);
         foreach (var (name, layout) in file.Types) snapshot.AddType(name, layout);
-        var digests = new Digests(file);
         foreach (var symbol in file.Definitions)
         {
             if (!file.SectionOf(symbol.Section).IsLoaded) continue;
             var name = NameOf(file, symbol);
-            if (symbol.IsLocal) AddLocal(file, symbol, name, digests);
-            else if (!snapshot.Entities.ContainsKey(name) && image.FindGlobal(symbol.Name) is { } found) snapshot.Entities[name] = Describe(file, symbol, found.Offset, digests); // of several the linker takes the first
+            if (symbol.IsLocal) AddLocal(file, symbol, name);
+            else if (!snapshot.Entities.ContainsKey(name) && image.FindGlobal(symbol.Name) is { } found) snapshot.Entities[name] = Describe(file, symbol, found.Offset); // of several the linker takes the first
         }
     }
 
-    private void AddLocal(ObjectFile file, ElfSymbol symbol, EntityName name, Digests digests)
+    private void AddLocal(ObjectFile file, ElfSymbol symbol, EntityName name)
     {
         var found = image.FindLocals(file.Unit, symbol.Name).Take(2).ToList();
         if (found.Count == 0) return; // the linker has dropped it
-        if (found.Count == 2 || !snapshot.Entities.TryAdd(name, Describe(file, symbol, found[0].Offset, digests))) snapshot.Ambiguous.Add(name);
+        if (found.Count == 2 || !snapshot.Entities.TryAdd(name, Describe(file, symbol, found[0].Offset))) snapshot.Ambiguous.Add(name);
     }
 
-    private static Entity Describe(ObjectFile file, ElfSymbol symbol, ulong offset, Digests digests) => new(KindOf(file, symbol), digests.Of(symbol), symbol.Size, 0, offset);
+    private static Entity Describe(ObjectFile file, ElfSymbol symbol, ulong offset) => new(KindOf(file, symbol), file.Digests.Of(symbol), symbol.Size, 0, offset);
 }

@@ -32,9 +32,11 @@ internal sealed record BuildPlan
     /// <summary>Folders of the workspace's packages.</summary>
     public IReadOnlyList<string> MemberFolders { get; init; } = [];
 
-    public static BuildPlan Read()
+    public static BuildPlan Read() => Decode(Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } encoded ? encoded : throw new WeftException($"{Variable} is not set", "this command is started by 'weft cargo', not by hand"));
+
+    public static BuildPlan Decode(string encoded)
     {
-        using var plan = PlanReader.FromEnvironment(Variable) ?? throw new WeftException($"{Variable} is not set", "this command is started by 'weft cargo', not by hand");
+        using var plan = new PlanReader(encoded);
         return new BuildPlan
         {
             Build = new BuildOptions
@@ -93,10 +95,12 @@ internal sealed record LinkPlan
     /// <summary>False when the crate being linked is skipped.</summary>
     public bool Weave { get; init; } = true;
 
-    public static LinkPlan? TryRead()
+    public static LinkPlan? TryRead() => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } encoded ? Decode(encoded) : null;
+
+    public static LinkPlan Decode(string encoded)
     {
-        using var plan = PlanReader.FromEnvironment(Variable);
-        return plan == null ? null : new LinkPlan
+        using var plan = new PlanReader(encoded);
+        return new LinkPlan
         {
             Linker = plan.Text()!,
             Lto = plan.Flag(),
@@ -183,7 +187,7 @@ internal sealed class PlanReader : IDisposable
 {
     private readonly BinaryReader reader;
 
-    private PlanReader(string encoded) => reader = new BinaryReader(new MemoryStream(Convert.FromBase64String(encoded)), Encoding.UTF8);
+    public PlanReader(string encoded) => reader = new BinaryReader(new MemoryStream(Convert.FromBase64String(encoded)), Encoding.UTF8);
 
     /// <summary>Null when the variable is not set.</summary>
     public static PlanReader? FromEnvironment(string variable) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } encoded ? new PlanReader(encoded) : null;

@@ -174,7 +174,7 @@ public static class RustcWrapper
         var isStatic = rustc.CrateTypes.Contains("staticlib");
         if (rustc.OutFolder == null || rustc.IsTest || !(isStatic || rustc.CrateTypes.Any(t => t is "lib" or "rlib" or "dylib"))) return;
         var stem = LibraryOf(rustc);
-        using var door = new Link.BitcodeLowering(plan, link, weaving);
+        using var door = new Link.BitcodeLowering(plan, link, weaving, Environment.CurrentDirectory);
         if (File.Exists(stem + ".rlib") && rustc.CrateTypes.Any(t => t is "lib" or "rlib")) door.LowerArchive(stem + ".rlib", stem + ".rlib");
         if (isStatic) door.LowerStaticLibrary(stem + ".a", rustc.Target!);
     }

@@ -13,12 +13,16 @@ internal sealed class BitcodeLowering : IDisposable
     private readonly Weaving weaving;
     private readonly SourceContext? source;
 
-    public BitcodeLowering(BuildPlan plan, LinkPlan link, Weaving weaving)
+    /// <param name="plan">The build.</param>
+    /// <param name="link">The link, or the crate.</param>
+    /// <param name="weaving">What is woven.</param>
+    /// <param name="folder">Where the compiler runs, at which relative names of files begin.</param>
+    public BitcodeLowering(BuildPlan plan, LinkPlan link, Weaving weaving, string folder)
     {
         this.plan = plan;
         this.link = link;
         this.weaving = weaving;
-        if (weaving.ReadsSource) source = new SourceContext(string.Join(':', plan.MemberFolders), Environment.CurrentDirectory) { Packages = plan.MemberFolders };
+        if (weaving.ReadsSource) source = new SourceContext(string.Join(':', plan.MemberFolders), folder) { Packages = plan.MemberFolders };
         LlvmLibrary.Load(plan.LlvmPath);
         LlvmLibrary.ParseOptions(link.Settings.LlvmArguments);
         queue = new LoweringQueue(link.Settings, weaving, Cache, plan.Build.Repro);
@@ -32,13 +36,17 @@ internal sealed class BitcodeLowering : IDisposable
 
     public byte[] LowerMerged(IReadOnlyList<LoweringInput> inputs, IReadOnlySet<string> keep) => queue.LowerMerged(inputs, keep);
 
-    /// <summary>Rewrites an archive with objects in place of bitcode. False, and no file written, when it holds none.</summary>
-    public bool LowerArchive(string source, string destination)
+    /// <summary>Rewrites an archive with objects in place of bitcode. No file is written when it holds none.</summary>
+    public void LowerArchive(string source, string destination)
     {
-        var members = ArchiveFile.Read(AtomicFile.Read(source), source);
-        if (!LowerMembers(members, source)) return false;
-        AtomicFile.Write(destination, ArchiveFile.Write(members, destination));
-        return true;
+        if (LoweredArchive(source, AtomicFile.Read(source)) is { } lowered) AtomicFile.Write(destination, lowered);
+    }
+
+    /// <summary>An archive with objects in place of bitcode; null when it holds none.</summary>
+    public byte[]? LoweredArchive(string path, byte[] content)
+    {
+        var members = ArchiveFile.Read(content, path);
+        return LowerMembers(members, path) ? ArchiveFile.Write(members, path) : null;
     }
 
     /// <summary>A static library never meets Weft's linker: lower it whole, with the standard library when asked, and put the runtime in.</summary>

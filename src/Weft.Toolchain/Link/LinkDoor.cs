@@ -10,6 +10,9 @@ namespace Weft.Toolchain.Link;
 /// </summary>
 public static class LinkDoor
 {
+    // Set when this process was started again after it had told of the link.
+    private const string IsTold = "__WEFT_TOLD";
+
     /// <param name="arguments">The linker's arguments, as rustc passes them.</param>
     /// <param name="instruments">Every instrument there is.</param>
     public static int Run(IReadOnlyList<string> arguments, InstrumentSet instruments)
@@ -19,14 +22,17 @@ public static class LinkDoor
         Terminal.Verbosity = plan.Verbosity;
         var weaving = instruments.Weaving(plan.Build);
         var given = arguments.SelectMany(ResponseFile).ToList();
-        Allocator.Restart(given.Where(a => !a.StartsWith('-') && (Bitcode.IsFile(a) || (link.Lto && a.EndsWith(".rlib", StringComparison.Ordinal) && File.Exists(a)))).Sum(a => new FileInfo(a).Length));
         var output = ValueAfter(given, "-o") ?? "a.out";
+        var isMerged = link.Lto || plan.Build.Std; // what is linked is made of all that is given
+        if (!isMerged && Environment.GetEnvironmentVariable(IsTold) == null) PendingLink.Tell(output, given);
+        Allocator.Restart(given.Where(a => !a.StartsWith('-') && (Bitcode.IsFile(a) || (link.Lto && a.EndsWith(".rlib", StringComparison.Ordinal) && File.Exists(a)))).Sum(a => new FileInfo(a).Length), IsTold);
         var folder = Directory.CreateDirectory($"{output}.weft-{Environment.ProcessId}").FullName;
         try
         {
-            using var lowering = new BitcodeLowering(plan, link, weaving);
+            using var lowering = new BitcodeLowering(plan, link, weaving, Environment.CurrentDirectory);
             var job = new LinkJob(plan, link, weaving, lowering, output, folder);
             var rewritten = job.Rewrite(given);
+            if (isMerged) PendingLink.Tell(output, rewritten);
             int Link() => weaving.Deny == null ? ChildProcess.Run(link.Linker, Fitting(rewritten, folder)) : CheckedLink(weaving.Deny, link.Linker, job, given, rewritten, folder);
             return weaving.Link(output, rewritten, Link, plan.Sysroot);
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Weft.Core;
 using Weft.Hotpatch.Patches;
 
 namespace Weft.Cli.Commands.Hotpatch;
@@ -19,10 +20,12 @@ internal static class BuildCommand
         command.SetAction(parsed =>
         {
             var path = parsed.GetRequiredValue(output);
-            var request = new PatchRequest(parsed.GetRequiredValue(program), path, parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path), parsed.GetValue(keepState), parsed.GetValue(after) ?? [], parsed.GetValue(key));
-            var (replaced, added) = request.Build(parsed.GetRequiredValue(inputs), []);
-            foreach (var function in replaced) Console.WriteLine($"replaces  {function}");
-            foreach (var function in added) Console.WriteLine($"adds      {function}");
+            var maker = new PatchMaker(parsed.GetRequiredValue(program)) { KeepState = parsed.GetValue(keepState), Key = parsed.GetValue(key) };
+            foreach (var patch in parsed.GetValue(after) ?? []) maker.Count(AtomicFile.Read(patch), patch);
+            var built = maker.Make(parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path), InParallel.Map(parsed.GetRequiredValue(inputs), LinkInput.Read), []);
+            AtomicFile.Write(path, built.File ?? throw new WeftException("nothing has changed: there is no patch to build", "build the changed source first, with the same flags"));
+            foreach (var function in built.Functions) Console.WriteLine($"replaces  {function}");
+            foreach (var function in built.Added) Console.WriteLine($"adds      {function}");
             return 0;
         });
         return command;

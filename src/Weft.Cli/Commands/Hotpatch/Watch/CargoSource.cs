@@ -1,28 +1,36 @@
+using System.Text.RegularExpressions;
 using Weft.Core;
-using Weft.Hotpatch.Patches;
 using Weft.Toolchain;
 using Weft.Toolchain.Cargo;
+using Weft.Toolchain.Link;
 
 namespace Weft.Cli.Commands.Hotpatch.Watch;
 
 /// <summary>A cargo project: cargo knows what to build, and its dependency files say what that is made of.</summary>
-internal sealed class CargoSource : IPatchSource
+internal sealed partial class CargoSource : IPatchSource
 {
-    private readonly Func<IReadOnlyDictionary<string, string?>, CargoResult> build;
+    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(2);
 
-    private CargoSource(Func<IReadOnlyDictionary<string, string?>, CargoResult> build, string program)
+    private readonly Func<IReadOnlyDictionary<string, string?>, CargoResult> cargo;
+    private readonly LinkListener listener;
+    private readonly LinkReader reader = new(Roles.Instruments);
+
+    private CargoSource(Func<IReadOnlyDictionary<string, string?>, CargoResult> cargo, string folder)
     {
-        this.build = build;
-        Program = program;
+        this.cargo = cargo;
+        listener = new LinkListener(folder);
     }
 
-    public string Program { get; }
+    public string Program { get; private set; } = "";
 
     public IReadOnlyList<string> Sources => DependencyFile.Read(Program + ".d");
 
+    public IReadOnlyList<LinkInput> Inputs { get; private set; } = [];
+
     /// <summary>Builds for the first time; null when that fails, which cargo has explained.</summary>
     /// <param name="arguments">Of cargo build.</param>
-    public static CargoSource? Start(IReadOnlyList<string> arguments)
+    /// <param name="folder">For what builds leave on the way.</param>
+    public static CargoSource? Start(IReadOnlyList<string> arguments, string folder)
     {
         var rest = arguments.SkipWhile(IsToolchain).ToList();
         var with = new FlagReader(rest).TakeValue("--with");
@@ -30,17 +38,48 @@ internal sealed class CargoSource : IPatchSource
         {
             Arguments = [.. arguments.TakeWhile(IsToolchain), "build", "--message-format=json-render-diagnostics", "--with", with == null ? "hotpatch" : $"hotpatch,{with}", .. rest],
         };
-        var cargo = CargoDoor.Begin(request, Roles.Instruments);
-        var result = cargo(new Dictionary<string, string?>());
-        return result.ExitCode == 0 ? new CargoSource(cargo, OnlyProgram(result)) : null;
+        var source = new CargoSource(CargoDoor.Begin(request, Roles.Instruments), folder);
+        return source.Start() ? source : null;
     }
 
-    public int Build(PatchRequest request, IReadOnlyList<string> changed)
+    public int Build(IReadOnlyList<string> changed, Action<IReadOnlyList<LinkInput>, IReadOnlyList<string>> whenCompiled) => Build(whenCompiled).ExitCode;
+
+    private bool Start()
     {
-        var file = request.Patch + ".request";
-        request.Write(file);
-        return build(new Dictionary<string, string?> { [PatchRequest.Variable] = file }).ExitCode;
+        var result = Build((inputs, _) => Inputs = inputs);
+        if (result.ExitCode == 0) Program = OnlyProgram(result);
+        return result.ExitCode == 0;
     }
+
+    private CargoResult Build(Action<IReadOnlyList<LinkInput>, IReadOnlyList<string>> whenCompiled)
+    {
+        var building = Task.Run(() => cargo(listener.Variables));
+        while (!building.IsCompleted)
+        {
+            using (var link = listener.TryTake())
+                if (link != null && IsOfProgram(link.Output) && TryRead(link) is { } read) whenCompiled(read.Inputs, read.Toolchain);
+            building.Wait(Glance);
+        }
+        return building.GetAwaiter().GetResult();
+    }
+
+    // What is wrong with it, the link says itself.
+    private (IReadOnlyList<LinkInput> Inputs, IReadOnlyList<string> Toolchain)? TryRead(PendingLink link)
+    {
+        try
+        {
+            return reader.Read(link);
+        }
+        catch (WeftException)
+        {
+            return null;
+        }
+    }
+
+    // Cargo adds a number to the names of what it links, and has rustc write them as crates. Which is the program, the first build has yet to say.
+    private bool IsOfProgram(string output) => Program.Length == 0 || Path.GetFileName(Program) == Path.GetFileName(output) || CrateName(Program) == CrateName(output);
+
+    private static string CrateName(string program) => CargoNumber().Replace(Path.GetFileName(program), "").Replace('-', '_');
 
     private static string OnlyProgram(CargoResult result)
     {
@@ -54,6 +93,9 @@ internal sealed class CargoSource : IPatchSource
     }
 
     private static bool IsToolchain(string argument) => argument.StartsWith('+');
+
+    [GeneratedRegex("-[0-9a-f]{16}$")]
+    private static partial Regex CargoNumber();
 }
 
 /// <summary>A rule of make as compilers write it: <c>target: file file...</c>, with a backslash before spaces in names and at ends of lines.</summary>

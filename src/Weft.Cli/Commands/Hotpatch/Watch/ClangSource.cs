@@ -14,7 +14,7 @@ internal sealed class ClangSource : IPatchSource
     private readonly string database;
     private readonly string folder;
     private readonly IReadOnlyList<string> linked;
-    private readonly HashSet<string> compiled = [];
+    private readonly Dictionary<string, LinkInput> compiled = [];
     private List<CompileCommand> commands;
     private readonly Dictionary<string, IReadOnlyList<string>> sources = [];
 
@@ -23,7 +23,7 @@ internal sealed class ClangSource : IPatchSource
         Program = program;
         this.database = database;
         this.folder = folder;
-        linked = PatchRequest.ObjectsOf(program);
+        linked = PatchMaker.ObjectsOf(program);
         commands = ReadCommands();
     }
 
@@ -44,13 +44,15 @@ internal sealed class ClangSource : IPatchSource
     /// <exception cref="WeftException">There is no such program or database.</exception>
     public static ClangSource Start(string program, string? database, string folder) => new(Path.GetFullPath(program), Path.GetFullPath(database ?? Find(program)), folder);
 
-    public int Build(PatchRequest request, IReadOnlyList<string> changed)
+    public IReadOnlyList<LinkInput> Inputs => [];
+
+    public int Build(IReadOnlyList<string> changed, Action<IReadOnlyList<LinkInput>, IReadOnlyList<string>> whenCompiled)
     {
         if (changed.Contains(database)) commands = ReadCommands();
         var affected = commands.Where(c => sources.GetValueOrDefault(c.Output, []).Intersect(changed).Any()).ToList();
         var exits = affected.AsParallel().WithDegreeOfParallelism(Math.Min(Environment.ProcessorCount, Math.Max(1, affected.Count))).Select(Compile).ToList();
         if (exits.Find(e => e != 0) is var failed and not 0) return failed;
-        if (compiled.Count > 0) request.Fulfil([.. compiled], []); // all since the start: an earlier one may have had no patch
+        if (compiled.Count > 0) whenCompiled([.. compiled.Values], []); // all since the start: an earlier one may have had no patch
         return 0;
     }
 
@@ -79,7 +81,8 @@ internal sealed class ClangSource : IPatchSource
         var woven = Woven(command, out var output);
         var exit = ChildProcess.Run(woven[0], [.. woven.Skip(1)], Variables(command), command.Folder);
         if (exit != 0) return exit;
-        lock (compiled) compiled.Add(output);
+        var read = LinkInput.Read(output);
+        lock (compiled) compiled[output] = read;
         lock (sources) sources.Remove(command.Output); // it may include others now; there is time to look once the patch is there
         return 0;
     }

@@ -36,10 +36,10 @@ internal static class WatchCommand
         var folder = Directory.CreateTempSubdirectory("weft-patches-").FullName;
         try
         {
-            IPatchSource? source = built == null ? CargoSource.Start(cargo) : ClangSource.Start(built, database, folder);
+            IPatchSource? source = built == null ? CargoSource.Start(cargo, folder) : ClangSource.Start(built, database, folder);
             if (source == null) return (int)ExitCode.Failure;
             var program = Keep(process == null ? source.Program : $"/proc/{LiveProcess.Find(process)}/exe", Path.GetFileName(source.Program), folder);
-            var session = new WatchSession(source, folder, program, keepState);
+            var session = new WatchSession(source, program, keepState);
             session.Begin();
             return process == null ? RunProgram(source.Program, own, session) : Attend(process, session);
         }

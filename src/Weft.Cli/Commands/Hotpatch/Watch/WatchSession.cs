@@ -6,16 +6,12 @@ namespace Weft.Cli.Commands.Hotpatch.Watch;
 
 /// <summary>The loop: a file is saved, what depends on it is compiled, and the running program gets a patch as soon as one can be made.</summary>
 /// <param name="source">The project.</param>
-/// <param name="folder">For patches.</param>
 /// <param name="program">What runs, as it was linked.</param>
-/// <param name="keepState">See <see cref="PatchRequest"/>.</param>
-internal sealed class WatchSession(IPatchSource source, string folder, string program, bool keepState)
+/// <param name="keepState">See <see cref="PatchMaker"/>.</param>
+internal sealed class WatchSession(IPatchSource source, string program, bool keepState)
 {
-    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(2);
-
-    private readonly List<string> applied = [];
     private readonly SourceWatch files = new();
-    private int number;
+    private readonly Task<PatchMaker> maker = Task.Run(() => Prepare(source, program, keepState));
 
     /// <summary>Looks at the files as they are now.</summary>
     public void Begin() => files.Follow(source.Sources);
@@ -26,7 +22,7 @@ internal sealed class WatchSession(IPatchSource source, string folder, string pr
         {
             try
             {
-                Patch(process, change.Files, change.Saved);
+                Build(process, change.Files, change.Saved, cancel);
             }
             catch (WeftException e)
             {
@@ -37,31 +33,46 @@ internal sealed class WatchSession(IPatchSource source, string folder, string pr
         }
     }
 
-    private void Patch(LivePatches process, IReadOnlyList<string> changed, DateTime saved)
+    // There is time for it until something is saved.
+    private static PatchMaker Prepare(IPatchSource source, string program, bool keepState)
     {
-        var path = Path.Combine(folder, $"{++number}.patch");
-        var request = new PatchRequest(program, path, Name(changed), keepState, applied);
-        var build = Task.Run(() => source.Build(request, changed));
-        while (!File.Exists(path) && !File.Exists(request.Refusal) && !build.IsCompleted) build.Wait(Glance);
-        if (File.Exists(path)) Apply(process, path, saved);
-        else if (File.Exists(request.Refusal)) Terminal.Warning($"{File.ReadAllText(request.Refusal)}\n         the program goes on as it is; start it again to have the change");
-        var exit = build.GetAwaiter().GetResult();
-        if (File.Exists(path) || File.Exists(request.Refusal)) return;
+        var made = new PatchMaker(program) { KeepState = keepState };
+        made.Prepare(source.Inputs);
+        return made;
+    }
+
+    private void Build(LivePatches process, IReadOnlyList<string> changed, DateTime saved, CancellationToken cancel)
+    {
+        var isLinked = false;
+        var exit = source.Build(changed, (inputs, toolchain) =>
+        {
+            isLinked = true;
+            TryPatch(process, Name(changed), inputs, toolchain, saved, cancel);
+        });
+        if (isLinked) return;
         if (exit != 0) Terminal.Note("the program goes on as it is");
         else Terminal.Status("Unchanged", "nothing of the program was linked anew");
     }
 
-    private void Apply(LivePatches process, string path, DateTime saved)
+    private void TryPatch(LivePatches process, string name, IReadOnlyList<LinkInput> inputs, IReadOnlyList<string> toolchain, DateTime saved, CancellationToken cancel)
     {
-        var patch = AtomicFile.Read(path);
-        if (patch.Length == 0)
+        try
         {
-            Terminal.Status("Unchanged", "no function of the program differs");
-            return;
+            var patch = maker.GetAwaiter().GetResult().Make(name, inputs, toolchain);
+            if (patch.File == null) Terminal.Status("Unchanged", "no function of the program differs");
+            else Apply(process, patch.File, name, saved);
         }
+        catch (WeftException e)
+        {
+            if (!cancel.IsCancellationRequested) Terminal.Warning($"{e.Message}\n         the program goes on as it is; start it again to have the change");
+        }
+    }
+
+    private void Apply(LivePatches process, byte[] patch, string name, DateTime saved)
+    {
         var (order, functions, _) = process.Apply(patch);
         var took = DateTime.UtcNow - saved;
-        applied.Add(path);
+        maker.Result.Count(patch, name);
         Terminal.Status("Patched", string.Create(CultureInfo.InvariantCulture, $"{functions} function{(functions == 1 ? "" : "s")} {took.TotalSeconds:0.00} s after the file was saved: {Shortened(process.Functions(order))}"));
         Quiescence.TellWhoIsInside(process, [order]);
     }

@@ -8,38 +8,69 @@ namespace Weft.Hotpatch.Patches;
 /// <param name="File">The patch; null when nothing differs.</param>
 /// <param name="Functions">What it replaces, demangled.</param>
 /// <param name="Added">What is new in it.</param>
-internal sealed record BuiltPatch(byte[]? File, IReadOnlyList<string> Functions, IReadOnlyList<string> Added);
+public sealed record BuiltPatch(byte[]? File, IReadOnlyList<string> Functions, IReadOnlyList<string> Added);
 
-/// <summary>Makes a patch of a program and the objects of a new build.</summary>
-internal sealed class PatchBuilder
+/// <summary>
+/// Makes patches of a program, each from a newer build than the last. It remembers what it has seen of each object, so that what a build has not
+/// changed costs nothing the next time. For one thread.
+/// </summary>
+public sealed class PatchMaker
 {
     private readonly Image image;
-    private readonly List<AppliedPatch> earlier;
+    private readonly List<AppliedPatch> earlier = [];
     private readonly Snapshot snapshot;
+    private Dictionary<LinkInput, IReadOnlyList<ObjectFile>> known = [];
 
-    private PatchBuilder(PatchRequest request)
+    /// <param name="program">What runs, as it was linked.</param>
+    /// <exception cref="WeftException">It was not built with hotpatch.</exception>
+    public PatchMaker(string program)
     {
-        image = Image.Read(request.Program);
-        if (image.BuildId.Length == 0) throw new WeftException($"'{request.Program}' has no build id, which a patch is bound to", "link it with --build-id");
+        image = Image.Read(program);
+        if (image.BuildId.Length == 0) throw new WeftException($"'{program}' has no build id, which a patch is bound to", "link it with --build-id");
         snapshot = image.ReadSnapshot();
-        earlier = [.. request.Earlier.Select(AppliedPatch.Read)];
-        for (var i = 0; i < earlier.Count; i++) snapshot.CountWith(earlier[i], i + 1);
     }
 
-    /// <param name="request">What is asked for.</param>
-    /// <param name="objects">Objects and archives of the new build; those that have not changed may be missing.</param>
+    /// <summary>Variables keep their values although the source now says another for the start.</summary>
+    public bool KeepState { get; init; }
+
+    /// <summary>The private key that signs patches: see <see cref="PatchKey"/>; null: nobody does.</summary>
+    public string? Key { get; init; }
+
+    /// <summary>What a program was linked from, as the linker was told: a path, or "archive(member)".</summary>
+    /// <exception cref="WeftException">It was not built with hotpatch.</exception>
+    public static IReadOnlyList<string> ObjectsOf(string program) => Image.Read(program).ReadSnapshot().Objects;
+
+    /// <summary>Takes note that the program has got a patch, after all that were counted before: the next is made for the program with it.</summary>
+    /// <param name="patch">The file.</param>
+    /// <param name="name">What messages call it.</param>
+    public void Count(byte[] patch, string name)
+    {
+        earlier.Add(AppliedPatch.Read(patch, name));
+        snapshot.CountWith(earlier[^1], earlier.Count);
+    }
+
+    /// <summary>Looks at objects ahead of time.</summary>
+    public void Prepare(IReadOnlyList<LinkInput> inputs) => Differences.Prepare(snapshot, Read(inputs));
+
+    /// <param name="name">What the patch is called.</param>
+    /// <param name="inputs">Objects and archives of the new build; those that have not changed may be missing.</param>
     /// <param name="archives">The toolchain's, for what new code needs and the program has not had.</param>
     /// <exception cref="WeftException">Something has changed that no patch can change.</exception>
-    public static BuiltPatch Build(PatchRequest request, IReadOnlyList<string> objects, IReadOnlyList<string> archives)
+    public BuiltPatch Make(string name, IReadOnlyList<LinkInput> inputs, IReadOnlyList<string> archives)
     {
-        var reading = Task.Run(() => SnapshotMaker.ReadAllObjects(objects));
-        var builder = new PatchBuilder(request);
-        var differences = Differences.Find(builder.snapshot, reading.GetAwaiter().GetResult(), request.KeepState);
+        var differences = Differences.Find(snapshot, Read(inputs), KeepState);
         Refuse(differences.Refusals);
-        return differences.Changed.Count == 0 ? new BuiltPatch(null, [], []) : builder.Link(request, differences, new Library(archives));
+        return differences.Changed.Count == 0 ? new BuiltPatch(null, [], []) : Link(name, differences, new Library(archives));
     }
 
-    private BuiltPatch Link(PatchRequest request, Differences differences, Library library)
+    private List<ObjectFile> Read(IReadOnlyList<LinkInput> inputs)
+    {
+        var read = InParallel.Map(inputs, input => known.TryGetValue(input, out var files) ? files : [.. SnapshotMaker.ReadObjects(input)]);
+        known = inputs.Zip(read).ToDictionary(p => p.First, p => p.Second);
+        return [.. read.SelectMany(files => files)];
+    }
+
+    private BuiltPatch Link(string name, Differences differences, Library library)
     {
         var linker = new PatchLinker(image, snapshot, differences, library, earlier.Count);
         var changed = differences.Changed.OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => (Name: n, Code: linker.Add(n))).ToList();
@@ -48,7 +79,7 @@ internal sealed class PatchBuilder
         Refuse(linker.Refusals);
         var file = new PatchFile
         {
-            Name = request.Name,
+            Name = name,
             Machine = image.Machine,
             BuildId = image.BuildId,
             Parents = [.. linker.Parents.Select(p => earlier[p - 1].Id)],
@@ -61,8 +92,8 @@ internal sealed class PatchBuilder
             Externals = linker.Externals,
             Frames = linker.FramesAt,
             Snapshot = Describe(changed.Select(c => c.Name), linker, differences).Write(),
-        };
-        return new BuiltPatch(request.Key is { } key ? PatchKey.Sign(file.Write(), key) : file.Write(), [.. functions.Select(f => f.Name)], [.. linker.News.Keys.Select(n => Demangler.Demangle(n.Name))]);
+        }.Write();
+        return new BuiltPatch(Key == null ? file : PatchKey.Sign(file, Key), [.. functions.Select(f => f.Name)], [.. linker.News.Keys.Select(n => Demangler.Demangle(n.Name))]);
     }
 
     private PatchedFunction Describe(EntityName name, Entity entity, Placed code, PatchLinker linker)
@@ -91,30 +122,5 @@ internal sealed class PatchBuilder
         if (reasons.Count == 0) return;
         var more = reasons.Count > most ? $"\n  and {reasons.Count - most} more" : "";
         throw new WeftException($"this change cannot be patched into the running program:\n  {string.Join("\n  ", reasons.Distinct().Take(most))}{more}", "start the program again with the new build");
-    }
-}
-
-/// <summary>Where in a function its first instruction is exchanged.</summary>
-internal static class EntryPoint
-{
-    private const int X86Room = 6, ArmRoom = 12;
-
-    public delegate ReadOnlySpan<byte> Memory(ulong at, int size);
-
-    /// <summary>Distance from the entry; null where there is no room for a jump.</summary>
-    public static uint? Of(int machine, Memory memory, ulong entry) => machine == Architecture.X86 ? OfX86(memory, entry) : OfArm(memory, entry);
-
-    private static uint? OfX86(Memory memory, ulong entry)
-    {
-        if (entry < X86Room || memory(entry - X86Room, X86Room) is not { Length: X86Room } room || room.IndexOfAnyExcept((byte)0xCC) >= 0) return null;
-        return memory(entry, 4).SequenceEqual((ReadOnlySpan<byte>)[0xF3, 0x0F, 0x1E, 0xFA]) ? 4u : 0; // endbr64
-    }
-
-    private static uint? OfArm(Memory memory, ulong entry)
-    {
-        ReadOnlySpan<byte> trap = [0, 0, 0x20, 0xD4], landing = [0x5F, 0x24, 0x03, 0xD5], nop = [0x1F, 0x20, 0x03, 0xD5];
-        if (entry < ArmRoom || !memory(entry - ArmRoom, 4).SequenceEqual(trap)) return null;
-        var point = memory(entry, 4).SequenceEqual(landing) ? 4u : 0;
-        return memory(entry + point, 4).SequenceEqual(nop) ? point : null;
     }
 }
