@@ -12,6 +12,7 @@ internal sealed class ObjectFile
     private readonly Dictionary<int, IReadOnlyList<ElfRelocation>> relocations = [];
     private Dictionary<(int Section, long Start), Frame>? frames;
     private IReadOnlyList<(string Name, string Layout)>? types;
+    private IReadOnlyList<(string Name, string Layout)>? callTypes;
     private Digests? digests;
 
     private ObjectFile(string name, ElfFile elf)
@@ -42,6 +43,9 @@ internal sealed class ObjectFile
     /// <summary>What it says of types and signatures: see <see cref="Weaving.TypeLayouts"/>.</summary>
     public IReadOnlyList<(string Name, string Layout)> Types => types ??= [.. Elf.Sections.Where(s => s.Name == Weaving.TypeLayouts.Section).SelectMany(s => Weaving.TypeLayouts.Read(Elf.Content(s), Name)).Select(WithUnit)];
 
+    /// <summary>Of those, what is about closures and about how functions are called: few of very many.</summary>
+    public IReadOnlyList<(string Name, string Layout)> CallTypes => callTypes ??= [.. Types.Where(IsAboutCalls)];
+
     /// <summary>Null when it is no object that this class reads.</summary>
     public static ObjectFile? TryRead(byte[] content, string name) =>
         ElfFile.TryRead(content, name) is { Is64: true, IsRelocatable: true } elf ? new ObjectFile(name, elf) : null;
@@ -57,7 +61,7 @@ internal sealed class ObjectFile
         {
             foreach (var symbol in file.Definitions)
                 if (file.SectionOf(symbol.Section).IsLoaded && wanted(file, symbol)) file.Digests.Of(symbol);
-            _ = file.Types;
+            _ = file.CallTypes;
             return true;
         }
         catch (WeftException)
@@ -124,6 +128,13 @@ internal sealed class ObjectFile
         if (list.Count == 1) return list[0];
         return list.LastOrDefault(s => (long)s.Value <= target && target < (long)(s.Value + s.Size)) ?? list.LastOrDefault(s => (long)s.Value <= target);
     }
+
+    private static bool IsAboutCalls((string Name, string Layout) line) => line.Name[0] switch
+    {
+        'T' => Weaving.ClosureNames.IsIn(line.Name),
+        'F' => Weaving.ClosureNames.IsIn(line.Layout),
+        _ => true,
+    };
 
     private (string Name, string Layout) WithUnit((string Name, string Layout) line) => line.Name.StartsWith("C ", StringComparison.Ordinal) ? ($"C {Unit} {line.Name[2..]}", line.Layout) : line;
 

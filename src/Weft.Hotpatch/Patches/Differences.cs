@@ -27,7 +27,7 @@ internal sealed class Differences
     public static Differences Find(Snapshot snapshot, IReadOnlyList<ObjectFile> objects, bool keepState)
     {
         var differences = new Differences(snapshot, keepState);
-        Prepare(snapshot, objects);
+        ObjectFile.Prepare(objects, (file, symbol) => snapshot.Entities.ContainsKey(SnapshotMaker.NameOf(file, symbol)));
         foreach (var file in objects) differences.TryCompare(file);
         differences.Refusals.AddRange(SplitVariables.Refusals(snapshot, differences.definitions));
         differences.renewed.UnionWith(new Renewals(snapshot, differences).Find(objects));
@@ -36,9 +36,6 @@ internal sealed class Differences
         differences.RefuseShared();
         return differences;
     }
-
-    /// <summary>Does ahead what takes most of the time.</summary>
-    public static void Prepare(Snapshot snapshot, IReadOnlyList<ObjectFile> objects) => ObjectFile.Prepare(objects, (file, symbol) => snapshot.Entities.ContainsKey(SnapshotMaker.NameOf(file, symbol)));
 
     /// <summary>Functions of the program that have other code now, and take the place of the old.</summary>
     public IReadOnlyCollection<EntityName> Changed => changed;
@@ -108,7 +105,7 @@ internal sealed class Differences
     {
         var places = changed.ToLookup(n => (snapshot.Entities[n].Home, snapshot.Entities[n].Offset));
         foreach (var (other, entity) in snapshot.Entities)
-            if (entity.Kind == EntityKind.Function && !changed.Contains(other) && definitions.ContainsKey(other))
+            if (entity.Kind == EntityKind.Function && places.Contains((entity.Home, entity.Offset)) && !changed.Contains(other) && definitions.ContainsKey(other))
                 foreach (var name in places[(entity.Home, entity.Offset)])
                     Refusals.Add($"{Demangled(name)} shares its code with {Demangled(other)}, which has not changed: one of them is an alias, or the linker has folded them");
     }

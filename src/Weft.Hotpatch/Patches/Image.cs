@@ -8,6 +8,7 @@ internal sealed class Image
 {
     private readonly ElfFile elf;
     private readonly Dictionary<string, List<(string Unit, ElfSymbol Symbol)>> byName = [];
+    private readonly HashSet<string> imports = [];
     private readonly ulong origin;
 
     private Image(ElfFile elf, string path)
@@ -19,6 +20,7 @@ internal sealed class Image
         foreach (var symbol in elf.Symbols)
         {
             if (symbol.IsFile) unit = symbol.Name;
+            else if (symbol.Section == 0 && symbol.Name.Length > 0) imports.Add(Unversioned(symbol.Name));
             else if (symbol.IsPlaced && !symbol.IsSection && symbol.Name.Length > 0) Add(symbol.IsLocal ? unit : "", symbol);
         }
     }
@@ -56,6 +58,9 @@ internal sealed class Image
         if (globals.Count == 0) globals = list; // hidden ones are local once they are linked
         return globals.Select(e => (e.Symbol.Value, e.Symbol.Type)).Distinct().Count() == 1 ? (globals[0].Symbol, OffsetOf(globals[0].Symbol)) : null;
     }
+
+    /// <summary>Whether a shared library gives it that.</summary>
+    public bool Imports(string name) => imports.Contains(name);
 
     /// <summary>Where what only one source file knows is; several when names of source files repeat.</summary>
     public IEnumerable<(ElfSymbol Symbol, ulong Offset)> FindLocals(string unit, string name) =>
@@ -96,10 +101,12 @@ internal sealed class Image
 
     private void Add(string unit, ElfSymbol symbol)
     {
-        var name = symbol.Name.IndexOf('@') is var version and > 0 ? symbol.Name[..version] : symbol.Name; // what a shared library defines and the program keeps
+        var name = Unversioned(symbol.Name); // what a shared library defines and the program keeps
         if (!byName.TryGetValue(name, out var list)) byName[name] = list = [];
         list.Add((unit, symbol));
     }
+
+    private static string Unversioned(string name) => name.IndexOf('@') is var version and > 0 ? name[..version] : name;
 
     // Nothing loads it, and yet it may be loaded anywhere.
     private bool IsStaticPie

@@ -122,6 +122,7 @@ internal sealed class PatchLinker
         if (target.Section != 0) return Own(TakeNew(name, target));
         if (differences.Definitions.TryGetValue(name, out var definition)) return Own(TakeNew(name, definition.File.PlaceOf(definition.Symbol)));
         if (image.FindGlobal(symbol.Name) is { } found) return new Destination(0, (long)found.Offset);
+        if (image.Imports(symbol.Name)) return External(symbol.Name);
         if (library.Find(symbol.Name) is { } missing) return Own(Take(missing.File.PlaceOf(missing.Symbol)));
         return External(symbol.Name);
     }

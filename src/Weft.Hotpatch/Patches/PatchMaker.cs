@@ -49,8 +49,8 @@ public sealed class PatchMaker
         snapshot.CountWith(earlier[^1], earlier.Count);
     }
 
-    /// <summary>Looks at objects ahead of time.</summary>
-    public void Prepare(IReadOnlyList<LinkInput> inputs) => Differences.Prepare(snapshot, Read(inputs));
+    /// <summary>Does ahead what the first patch would wait for: objects that the program was linked from are looked at, by code that .NET has compiled then.</summary>
+    public void Prepare(IReadOnlyList<LinkInput> inputs) => _ = Differences.Find(snapshot, Read(inputs), KeepState);
 
     /// <param name="name">What the patch is called.</param>
     /// <param name="inputs">Objects and archives of the new build; those that have not changed may be missing.</param>

@@ -17,19 +17,11 @@ internal sealed class Renewals(Snapshot snapshot, Differences differences)
 {
     public IEnumerable<EntityName> Find(IReadOnlyList<ObjectFile> objects)
     {
-        var types = objects.SelectMany(o => o.Types).Where(IsOfInterest).Distinct().ToList();
-        var now = types.ToLookup(t => t.Name, t => t.Layout);
+        var keys = differences.Changed.SelectMany(n => (string[])[Snapshot.ConventionOf(n), Snapshot.UnusedBy(n)]).ToHashSet();
+        var now = objects.SelectMany(o => o.CallTypes).Where(t => keys.Contains(t.Name)).ToLookup(t => t.Name, t => t.Layout);
         RefuseNewUses(now);
-        return differences.Changed.Where(name => IsCalledOtherwise(name, now)).Concat(FindByClosures(objects, types)).ToList();
+        return differences.Changed.Where(name => IsCalledOtherwise(name, now)).Concat(FindByClosures(objects)).ToList();
     }
-
-    // Most lines are of types that are none, and of those there are very many.
-    private static bool IsOfInterest((string Name, string Layout) line) => line.Name[0] switch
-    {
-        'T' => ClosureNames.IsIn(line.Name),
-        'F' => ClosureNames.IsIn(line.Layout),
-        _ => true,
-    };
 
     private bool IsCalledOtherwise(EntityName name, ILookup<string, string> now)
     {
@@ -48,11 +40,11 @@ internal sealed class Renewals(Snapshot snapshot, Differences differences)
 
     private static IEnumerable<int> Numbers(IEnumerable<string> lists) => lists.SelectMany(l => l.Split(',')).Select(n => int.TryParse(n, out var number) ? number : 0);
 
-    private IEnumerable<EntityName> FindByClosures(IReadOnlyList<ObjectFile> objects, List<(string Name, string Layout)> types)
+    private IEnumerable<EntityName> FindByClosures(IReadOnlyList<ObjectFile> objects)
     {
-        var closures = ChangedClosures(types);
+        var closures = ChangedClosures([.. objects.SelectMany(o => o.CallTypes).Where(t => t.Name[0] == 'T')]);
         if (closures.Count == 0) yield break;
-        var signatures = types.Where(t => t.Name[0] == 'F').ToLookup(t => t.Name[2..], t => t.Layout);
+        var signatures = objects.SelectMany(o => o.CallTypes).Where(t => t.Name[0] == 'F').Distinct().ToLookup(t => t.Name[2..], t => t.Layout);
         foreach (var file in objects)
             foreach (var symbol in file.Definitions)
                 if (SnapshotMaker.NameOf(file, symbol) is var name && snapshot.Entities.TryGetValue(name, out var old) && old.Kind == EntityKind.Function && TextsOf(symbol.Name, signatures).Any(t => closures.Any(c => t.Contains(c, StringComparison.Ordinal)))) yield return name;
@@ -61,19 +53,19 @@ internal sealed class Renewals(Snapshot snapshot, Differences differences)
     private static IEnumerable<string> TextsOf(string symbol, ILookup<string, string> signatures) => ClosureNames.MayBeIn(symbol) ? signatures[symbol].Append(Demangler.Demangle(symbol)) : signatures[symbol];
 
     // Numbers of closures move when one is added or removed: then none of a function's can be told for sure.
-    private HashSet<string> ChangedClosures(List<(string Name, string Layout)> types)
+    private HashSet<string> ChangedClosures(List<(string Name, string Layout)> closures)
     {
-        var changed = new HashSet<string>();
-        var known = snapshot.Types.Keys.Where(IsClosure).ToLookup(k => ClosureNames.Family(k[2..]), k => k[2..]);
-        foreach (var family in types.Where(t => t.Name[0] == 'T').GroupBy(t => ClosureNames.Family(t.Name[2..])))
-        {
-            if (!known.Contains(family.Key)) continue;
-            var names = family.Select(t => t.Name[2..]).ToHashSet();
-            if (!names.SetEquals(known[family.Key])) changed.UnionWith(names);
-            else changed.UnionWith(family.Where(t => !snapshot.Types[t.Name].Contains(t.Layout)).Select(t => t.Name[2..]));
-        }
+        var changed = closures.Where(c => snapshot.Types.TryGetValue(c.Name, out var known) && !known.Contains(c.Layout)).Select(c => c.Name[2..]).ToHashSet();
+        var names = closures.Select(c => c.Name).ToHashSet();
+        var gone = snapshot.Types.Keys.Where(k => IsClosure(k) && !names.Contains(k)).Select(Family).ToHashSet();
+        var added = names.Where(n => !snapshot.Types.ContainsKey(n)).Select(Family).ToHashSet();
+        if (gone.Count == 0 && added.Count == 0) return changed;
+        var known = snapshot.Types.Keys.Where(IsClosure).Select(Family).ToHashSet();
+        changed.UnionWith(names.Where(n => Family(n) is var family && known.Contains(family) && (gone.Contains(family) || added.Contains(family))).Select(n => n[2..]));
         return changed;
     }
+
+    private static string Family(string key) => ClosureNames.Family(key[2..]);
 
     private static bool IsClosure(string key) => key[0] == 'T' && ClosureNames.IsIn(key);
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Weft.Llvm;
 
 namespace Weft.Hotpatch.Weaving;
@@ -16,9 +17,10 @@ internal static class ClosureNames
     private const string Lambda = "::'lambda", LocalLambda = "::$_";
 
     private static readonly string[] Marks = ["{closure_env#", "{async_fn_env#", "{async_block_env#", "{async_closure_env#", "{coroutine_env#", "{gen_fn_env#", "{gen_block_env#", Lambda, LocalLambda];
+    private static readonly SearchValues<string> AllMarks = SearchValues.Create(Marks, StringComparison.Ordinal);
 
     /// <summary>Whether a text names such a type.</summary>
-    public static bool IsIn(string text) => Marks.Any(m => text.Contains(m, StringComparison.Ordinal));
+    public static bool IsIn(string text) => text.AsSpan().ContainsAny(AllMarks);
 
     /// <summary>Whether a C++ symbol may name one: it is to be demangled then.</summary>
     public static bool MayBeIn(string symbol) => symbol.StartsWith("_Z", StringComparison.Ordinal) && (symbol.Contains("Ul", StringComparison.Ordinal) || symbol.Contains("$_", StringComparison.Ordinal));

@@ -6,7 +6,7 @@ namespace Weft.Cli.Commands.Hotpatch.Watch;
 /// </summary>
 internal sealed class SourceWatch
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(15);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(10), Quiet = TimeSpan.FromMilliseconds(5);
 
     private readonly Dictionary<string, (DateTime Written, long Size)> known = [];
     private DateTime looked = DateTime.UtcNow;
@@ -24,7 +24,7 @@ internal sealed class SourceWatch
     {
         var changed = new HashSet<string>();
         var saved = DateTime.MaxValue;
-        while (!cancel.WaitHandle.WaitOne(Interval))
+        while (!cancel.WaitHandle.WaitOne(changed.Count > 0 ? Quiet : Interval))
         {
             var before = looked;
             looked = DateTime.UtcNow;
