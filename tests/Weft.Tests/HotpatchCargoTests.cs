@@ -12,6 +12,13 @@ public sealed class HotpatchCargoTests : PatchedPrograms
     [Needs("cargo")]
     public void A_watched_release_build_has_each_change_too() => Watch("--release");
 
+    [Needs("cargo")]
+    [Trait("Category", "Slow")] // half a minute
+    public void A_watched_build_that_is_optimised_as_a_whole_has_each_change_too() => Watch("--release", "--config", "profile.release.lto=true");
+
+    [Needs("cargo")]
+    public void A_watched_build_with_a_woven_standard_library_has_each_change_too() => Watch("--std");
+
     private void Watch(params string[] options)
     {
         var watch = WatchProject(options);
