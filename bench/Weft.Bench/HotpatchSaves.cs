@@ -8,17 +8,17 @@ namespace Weft.Bench;
 /// <summary>From the moment that a file is saved until the program prints something else: patched while it runs, or built and started again.</summary>
 internal static class HotpatchSaves
 {
-    public const int Edits = 5;
+    private const int Edits = 9, ReleaseEdits = 2; // a release build takes a minute and more, of which little is ours
 
     public static void Run()
     {
         GeneratedWorkspace ours = new(HotpatchBench.Out("saved/watched")), theirs = new(HotpatchBench.Out("saved/plain"));
         Console.WriteLine($"\n| {ours.Lines:N0} lines of Rust in three crates, one function's body changed: from the save to what it prints | weft hotpatch watch | cargo build and start | target |\n|---|---|---|---|");
-        Row("cargo build", ours, theirs);
-        Row("cargo build --release", ours, theirs, "--release");
+        Row("cargo build", Edits, ours, theirs);
+        Row("cargo build --release", ReleaseEdits, ours, theirs, "--release");
     }
 
-    private static void Row(string name, GeneratedWorkspace ours, GeneratedWorkspace theirs, params string[] options)
+    private static void Row(string name, int edits, GeneratedWorkspace ours, GeneratedWorkspace theirs, params string[] options)
     {
         Terminal.Status("Building", "the workspace: " + name);
         ours.Edit(0);
@@ -32,14 +32,16 @@ internal static class HotpatchSaves
         using var watched = new SpokenProgram(Measured.Weft, ["hotpatch", "watch", "--offline", .. options], ours.Folder, ("XDG_CACHE_HOME", cache));
         var (before, _) = watched.Next();
         watched.Said("save a source file");
+        Thread.Sleep(3000); // as long as it takes to save something
         List<double> patched = [], started = [];
-        for (var i = 1; i <= Edits; i++)
+        for (var i = 1; i <= edits; i++)
         {
             Terminal.Status("Measuring", $"{name}, edit {i}");
             patched.Add(Patched(watched, ours, i, ulong.Parse(before, CultureInfo.InvariantCulture)));
+            watched.Said("Finished"); // what is still being built when the patch is in must not be part of what comes next
+            Thread.Sleep(500);
             started.Add(Started(theirs, i, Build, program));
-            watched.Said("Patched");
-            Thread.Sleep(3000); // what is still being built when the patch is in must not be part of the next one
+            Thread.Sleep(500);
         }
         Console.WriteLine($"| {name} | {Times(patched)} | {Times(started)} | 1 s |");
     }

@@ -76,12 +76,15 @@ public sealed class Weaving(IReadOnlyList<IInstrument> instruments, IReadOnlyDic
     public bool Finish(byte[] objectFile) => Instruments.Aggregate(false, (changed, instrument) => instrument.Finish(objectFile) | changed);
 
     /// <summary>What the linker is told for all instruments; of the user's flags, the last says more.</summary>
-    public IReadOnlyList<string> LinkerFlags => Instruments.Any(i => i.SeesLinks) ? ["--build-id"] : [];
+    public IReadOnlyList<string> LinkerFlags => SeesLinks ? ["--build-id"] : [];
+
+    /// <summary>Whether an instrument works on what was linked: see <see cref="IInstrument.SeesLinks"/>.</summary>
+    public bool SeesLinks => Instruments.Any(i => i.SeesLinks);
 
     /// <summary>Whether a flag of the linker would take away what an instrument needs of its output.</summary>
     public bool Drops(string linkerFlag) => linkerFlag.StartsWith("-Wl,", StringComparison.Ordinal) ? Drops(linkerFlag[4..]) : linkerFlag switch
     {
-        "-s" or "--strip-all" => Instruments.Any(i => i.SeesLinks),
+        "-s" or "--strip-all" => SeesLinks,
         "--icf=all" or "--icf=safe" => KeepsFunctionsApart,
         _ => false,
     };

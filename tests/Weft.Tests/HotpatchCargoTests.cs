@@ -27,18 +27,18 @@ public sealed class HotpatchCargoTests : PatchedPrograms
         Save(watch, ("\"step {}", "\"STEP {}"), ("self.0 * self.0", "self.0 * self.0 * 10.0"), ("map(|x| x + 1)", "map(|x| x + 1000)"), ("panic!(\"even {n}\")", "panic!(\"EVEN NUMBER {n} {:?}\", vec![n])"));
         Assert.Equal("STEP 2 thread 9 area 43 total 2001 even 2: EVEN NUMBER 2 [2]", Ask(program, "2"));
 
-        // New functions, a new static, and of the standard library what the program has not had.
+        // New functions, a new static, and of the standard library and libm what the program has not had.
         Save(watch, ("self.steps += 1;", "self.steps += 1; fresh();"), ("fn main()", "static FRESH: AtomicU32 = AtomicU32::new(40);\nfn fresh() { let n = FRESH.fetch_add(1, Ordering::SeqCst); if std::env::var(\"NO_SUCH_VARIABLE\").is_err() { print!(\"fresh {n} \"); } }\n\nfn main()"));
         Assert.Equal("fresh 40 STEP 3 thread 10 area 43 total 1000 odd 1: fine", Ask(program, "1"));
-        Save(watch, ("\"fresh {n} \"", "\"FRESH {n} \""));
-        Assert.Equal("FRESH 41 STEP 4 thread 11 area 43 total 1000 odd 1: fine", Ask(program, "1"));
+        Save(watch, ("\"fresh {n} \"", "\"FRESH {n} {:.2} \", f64::from(n).sin()"));
+        Assert.Equal("FRESH 41 -0.16 STEP 4 thread 11 area 43 total 1000 odd 1: fine", Ask(program, "1"));
 
         // An error is shown as cargo shows it, and changes nothing; so is what cannot be patched.
         Save(watch, "error: expected expression", ("self.steps += 1;", "self.steps += ;"));
-        Assert.Equal("FRESH 42 STEP 5 thread 12 area 43 total 1000 odd 1: fine", Ask(program, "1"));
+        Assert.Equal("FRESH 42 -0.92 STEP 5 thread 12 area 43 total 1000 odd 1: fine", Ask(program, "1"));
         Save(watch, "has another initial value", ("self.steps += ;", "self.steps += 1;"), ("AtomicU32::new(3)", "AtomicU32::new(4)"));
-        Assert.Equal("FRESH 43 STEP 6 thread 13 area 43 total 1000 odd 1: fine", Ask(program, "1"));
-        Save(watch, ("AtomicU32::new(4)", "AtomicU32::new(3)"), ("\"FRESH {n} \"", "\"last {n} \""));
+        Assert.Equal("FRESH 43 -0.83 STEP 6 thread 13 area 43 total 1000 odd 1: fine", Ask(program, "1"));
+        Save(watch, ("AtomicU32::new(4)", "AtomicU32::new(3)"), ("\"FRESH {n} {:.2} \", f64::from(n).sin()", "\"last {n} \""));
         Assert.Equal("last 44 STEP 7 thread 14 area 43 total 1000 odd 1: fine", Ask(program, "1"));
         program.StandardInput.Close();
         Assert.True(program.WaitForExit(10_000), "the watch goes on after its program has ended");

@@ -64,6 +64,7 @@ internal sealed class PatchLinker
     {
         if (home == 0) return 0;
         if (!parents.Contains(home)) parents.Add(home);
+        if (parents.Count == PatchRelocation.Self) throw new WeftException($"this change needs {parents.Count} earlier patches at once, and a patch can need {PatchRelocation.Self - 1}", "start the program again with the new build");
         return (byte)(parents.IndexOf(home) + 1);
     }
 

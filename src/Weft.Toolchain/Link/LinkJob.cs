@@ -50,6 +50,7 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
             else if (index >= 0) arguments.Add(Store(argument, results![index]));
             else if (IsArchive(argument)) AddArchive(argument);
             else if (VersionScript.PathIn(argument) is { } script) AddVersionScript(argument, script);
+            else if (argument == "-lm" && IsDriver && weaving.SeesLinks) arguments.AddRange(["-Wl,--push-state,--no-as-needed", argument, "-Wl,--pop-state"]); // new code may call what the program does not
             else if (!IsForPlugin(argument) && !weaving.Drops(argument)) arguments.Add(argument);
         }
     }
