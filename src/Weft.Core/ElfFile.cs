@@ -263,6 +263,9 @@ public sealed record ElfSection(uint NameAt, uint Type, ulong Flags, ulong Addre
 
     public bool IsCode => (Flags & 4) != 0;
 
+    /// <summary>Nothing writes to it once the loader is done with it.</summary>
+    public bool IsConstant => IsLoaded && !IsCode && (!IsWritable || Name.StartsWith(".data.rel.ro", StringComparison.Ordinal));
+
     /// <summary>Its entries may be shared with equal ones of other objects.</summary>
     public bool IsMergeable => (Flags & 0x10) != 0;
 

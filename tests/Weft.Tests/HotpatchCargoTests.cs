@@ -57,6 +57,47 @@ public sealed class HotpatchCargoTests : PatchedPrograms
         Assert.True(watch.Process.WaitForExit(10_000));
     }
 
+    [TheoryNeeds("cargo")]
+    [InlineData("--release")]
+    [InlineData("--offline")]
+    public void New_code_has_the_vtables_and_texts_of_the_program_and_none_of_its_own(string option)
+    {
+        Harness.Write("Cargo.toml", Manifest);
+        Harness.Write("src/main.rs", """
+            trait Creature {
+                fn looks(&self) -> u32;
+            }
+
+            struct Fish(String);
+
+            impl Creature for Fish {
+                fn looks(&self) -> u32 {
+                    self.0.len() as u32
+                }
+            }
+
+            #[inline(never)]
+            fn answer(name: &str) -> String {
+                let fish: Box<dyn Creature> = Box::new(Fish(name.to_string()));
+                let (_, vtable) = unsafe { std::mem::transmute_copy::<Box<dyn Creature>, (usize, usize)>(&fish) };
+                let text = "a text that is long enough to be told from others";
+                format!("{} {vtable:x} {:p}", fish.looks() + 1, text.as_ptr())
+            }
+
+            fn main() {
+                for line in std::io::stdin().lines() {
+                    println!("{}", answer(line.unwrap().trim()));
+                }
+            }
+            """);
+        var watch = Watched([option]);
+        var before = Ask(watch.Process, "2").Split(' ');
+        Save(watch, ("fish.looks() + 1", "fish.looks() + 1000"));
+        Assert.Equal(["1001", before[1], before[2]], Ask(watch.Process, "2").Split(' '));
+        watch.Process.StandardInput.Close();
+        Assert.True(watch.Process.WaitForExit(10_000));
+    }
+
     private WatchedProject WatchProject(params string[] options)
     {
         Harness.Write("Cargo.toml", Manifest);

@@ -23,6 +23,9 @@ internal abstract class Architecture
     /// <summary>Whether it asks for the distance from the place itself.</summary>
     public abstract bool IsRelative(uint type);
 
+    /// <summary>Whether it asks for an address, in eight bytes.</summary>
+    public abstract bool IsAddress(uint type);
+
     private sealed class X86Architecture : Architecture
     {
         public override int Bias(uint type) => type switch
@@ -34,6 +37,8 @@ internal abstract class Architecture
         public override int Width(uint type) => type is X86Relocation.Abs64 or X86Relocation.Pc64 or X86Relocation.DtpOff64 or X86Relocation.TpOff64 ? 8 : 4;
 
         public override bool IsRelative(uint type) => type is X86Relocation.Pc32 or X86Relocation.Plt32 or X86Relocation.Pc64;
+
+        public override bool IsAddress(uint type) => type == X86Relocation.Abs64;
     }
 
     private sealed class ArmArchitecture : Architecture
@@ -49,6 +54,8 @@ internal abstract class Architecture
         };
 
         public override bool IsRelative(uint type) => type is ArmRelocation.Prel64 or ArmRelocation.Prel32 or ArmRelocation.Jump26 or ArmRelocation.Call26;
+
+        public override bool IsAddress(uint type) => type == ArmRelocation.Abs64;
     }
 }
 

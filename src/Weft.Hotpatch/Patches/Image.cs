@@ -10,6 +10,7 @@ internal sealed class Image
     private readonly Dictionary<string, List<(string Unit, ElfSymbol Symbol)>> byName = [];
     private readonly HashSet<string> imports = [];
     private readonly ulong origin;
+    private Dictionary<ulong, ulong>? pointers;
 
     private Image(ElfFile elf, string path)
     {
@@ -76,6 +77,16 @@ internal sealed class Image
         return default;
     }
 
+    /// <summary>Places that the loader writes an address within the image to, and what it writes. A program that is not loaded anywhere else has none.</summary>
+    public IReadOnlyDictionary<ulong, ulong> Pointers => pointers ??= ReadPointers();
+
+    /// <summary>Whether nothing writes there once the loader is done.</summary>
+    public bool IsConstant(ulong offset, int size)
+    {
+        var address = origin + offset;
+        return elf.Sections.Any(s => s.IsConstant && address >= s.Address && address + (ulong)size <= s.Address + (ulong)s.Size);
+    }
+
     /// <summary>Where the program has a constant of these bytes, that only its content matters of.</summary>
     public ulong? FindConstant(ReadOnlySpan<byte> bytes, int alignment)
     {
@@ -95,6 +106,19 @@ internal sealed class Image
         var segment = ThreadLocals ?? throw new WeftException($"'{Path}' has no thread-local variables", "build it again");
         var (address, size, mask) = ((long)segment.Address, segment.MemorySize, (long)Math.Max(1, segment.Alignment) - 1);
         return Machine == Objects.Architecture.X86 ? (long)offset - size - ((-address - size) & mask) : (long)offset + 16 + ((address - 16) & mask);
+    }
+
+    // R_X86_64_RELATIVE, R_AARCH64_RELATIVE
+    private Dictionary<ulong, ulong> ReadPointers()
+    {
+        const int entrySize = 24;
+        var relative = Machine == Objects.Architecture.X86 ? 8u : 1027u;
+        var found = new Dictionary<ulong, ulong>();
+        foreach (var section in elf.Sections.Where(s => s.IsLoaded && s.Type == ElfSection.RelocationsWithAddends))
+            for (var entries = elf.Content(section).Span; entries.Length >= entrySize; entries = entries[entrySize..])
+                if (BinaryPrimitives.ReadUInt64LittleEndian(entries[8..]) == relative)
+                    found[BinaryPrimitives.ReadUInt64LittleEndian(entries) - origin] = BinaryPrimitives.ReadUInt64LittleEndian(entries[16..]) - origin;
+        return found;
     }
 
     private ulong OffsetOf(ElfSymbol symbol) => symbol.IsThreadLocal ? symbol.Value : symbol.Value - origin;

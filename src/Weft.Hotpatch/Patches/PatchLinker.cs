@@ -34,6 +34,7 @@ internal sealed class PatchLinker
     private readonly List<int> parents = [];
     private readonly FrameTable frames;
     private readonly ThreadRoom threadLocals;
+    private readonly ImageConstants constants;
 
     public PatchLinker(Image image, Snapshot snapshot, Differences differences, Library library, int earlier)
     {
@@ -45,6 +46,7 @@ internal sealed class PatchLinker
         Layout = new PatchLayout(image.Machine == Architecture.X86 ? 4096u : 65536u);
         Relocator = Relocator.For(this, image);
         frames = new FrameTable(this);
+        constants = new ImageConstants(image, FindInProgram);
         threadLocals = new ThreadRoom(image, snapshot, Refusals);
     }
 
@@ -161,9 +163,17 @@ internal sealed class PatchLinker
 
     private Destination BindPiece(Place target)
     {
-        var section = target.File.SectionOf(target.Section);
-        if (section.IsMergeable && image.FindConstant(target.File.Elf.Content(section).Span.Slice((int)target.Start, (int)target.Size), section.IsText ? 1 : (int)target.Size) is { } offset) return new Destination(0, (long)offset);
-        return Own(Take(target with { Addend = 0 }));
+        return constants.Find(target) is { } offset ? new Destination(0, (long)offset) : Own(Take(target with { Addend = 0 }));
+    }
+
+    // As Bind has it, of the program alone, and without taking anything in.
+    private ulong? FindInProgram(Place target)
+    {
+        var symbol = target.Symbol!;
+        var name = SnapshotMaker.NameOf(target.File, symbol);
+        if (snapshot.Entities.TryGetValue(name, out var entity) && !differences.IsRenewed(name)) return entity.Home == 0 ? entity.Offset : null;
+        if (library.Has(target.File)) return FindInImage(target.File, symbol);
+        return target.Section == 0 && !differences.Definitions.ContainsKey(name) ? image.FindGlobal(symbol.Name)?.Offset : null;
     }
 
     private static Destination Own(Placed piece) => new(PatchRelocation.Self, piece.Offset, piece.Region);
@@ -173,7 +183,7 @@ internal sealed class PatchLinker
         var key = (place.File, place.Section, place.Start);
         if (placed.TryGetValue(key, out var known)) return known;
         var section = place.File.SectionOf(place.Section);
-        var region = section.IsCode ? Region.Code : section.IsWritable && !section.Name.StartsWith(".data.rel.ro", StringComparison.Ordinal) ? Region.Data : Region.Constants;
+        var region = section.IsCode ? Region.Code : section.IsConstant ? Region.Constants : Region.Data;
         var offset = region == Region.Code ? Relocator.ReserveFunction(place) : Layout.Reserve(region, place.Size, (long)Math.Max(1, section.IsText ? 1 : section.Alignment));
         var content = place.File.Elf.Content(section).Span;
         if (content.Length > 0) content.Slice((int)place.Start, (int)place.Size).CopyTo(Layout.Bytes(region, offset, (int)place.Size));

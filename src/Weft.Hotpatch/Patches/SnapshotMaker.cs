@@ -47,7 +47,7 @@ internal sealed class SnapshotMaker(Image image)
         var section = file.SectionOf(symbol.Section);
         if (section.IsCode) return EntityKind.Function;
         if (section.IsThreadLocal) return EntityKind.ThreadLocal;
-        return section.IsWritable && !section.Name.StartsWith(".data.rel.ro", StringComparison.Ordinal) ? EntityKind.Variable : EntityKind.Constant;
+        return section.IsConstant ? EntityKind.Constant : EntityKind.Variable;
     }
 
     // What other compilers make is linked whether it can be taken apart or not: then patches cannot change it.
