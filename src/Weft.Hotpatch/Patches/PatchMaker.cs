@@ -66,7 +66,7 @@ public sealed class PatchMaker
     private List<ObjectFile> Read(IReadOnlyList<LinkInput> inputs)
     {
         var read = InParallel.Map(inputs, input => known.TryGetValue(input, out var files) ? files : [.. SnapshotMaker.ReadObjects(input)]);
-        known = inputs.Zip(read).ToDictionary(p => p.First, p => p.Second);
+        known = inputs.Zip(read).DistinctBy(p => p.First).ToDictionary(p => p.First, p => p.Second);
         return [.. read.SelectMany(files => files)];
     }
 

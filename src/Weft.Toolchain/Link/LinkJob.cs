@@ -41,13 +41,13 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
     private void LowerObjects(IReadOnlyList<string> given)
     {
         var objects = given.Where(a => !a.StartsWith('-') && Bitcode.IsFile(a)).Distinct().ToList();
-        var inputs = objects.Select(o => lowering.Input(Path.GetFileName(o), AtomicFile.Read(o))).ToList();
-        var results = link.Lto ? null : lowering.Lower(inputs);
+        var inputs = InParallel.Map(objects, o => lowering.Input(Path.GetFileName(o), AtomicFile.Read(o)));
+        var stored = link.Lto ? null : StoreAll(objects, lowering.Lower(inputs));
         foreach (var argument in given)
         {
             var index = objects.IndexOf(argument);
-            if (index >= 0 && results == null) Merge([inputs[index]], argument);
-            else if (index >= 0) arguments.Add(Store(argument, results![index]));
+            if (index >= 0 && stored == null) Merge([inputs[index]], argument);
+            else if (index >= 0) arguments.Add(stored![index]);
             else if (IsArchive(argument)) AddArchive(argument);
             else if (VersionScript.PathIn(argument) is { } script) AddVersionScript(argument, script);
             else if (argument == "-lm" && IsDriver && weaving.SeesLinks) arguments.AddRange(["-Wl,--push-state,--no-as-needed", argument, "-Wl,--pop-state"]); // new code may call what the program does not
@@ -185,6 +185,12 @@ internal sealed class LinkJob(BuildPlan plan, LinkPlan link, Weaving weaving, Bi
         AtomicFile.Write(path, content);
         return path;
     }
+
+    private string[] StoreAll(List<string> objects, byte[][] contents) => InParallel.Map(objects.Select(NextFile).Zip(contents).ToList(), file =>
+    {
+        AtomicFile.Write(file.First, file.Second);
+        return file.First;
+    });
 
     // Numbered: two crates may give their members the same name.
     private string NextFile(string original)

@@ -54,9 +54,23 @@ public sealed class PendingLink : IDisposable
         text.Text(Environment.GetEnvironmentVariable(BuildPlan.Variable));
         text.Text(Environment.GetEnvironmentVariable(LinkPlan.Variable));
         var left = Path.Combine(folder, $"{Environment.ProcessId}{LinkListener.Extension}");
-        AtomicFile.Write(left, Encoding.ASCII.GetBytes(text.ToString()));
+        if (!TryWrite(left, text.ToString())) return;
         var listener = int.Parse(process, CultureInfo.InvariantCulture);
         while (File.Exists(left) && Posix.Signal(listener, 0) == 0) Thread.Sleep(Glance);
+    }
+
+    // The folder may be gone by now, with who listened.
+    private static bool TryWrite(string path, string text)
+    {
+        try
+        {
+            AtomicFile.Write(path, Encoding.ASCII.GetBytes(text));
+            return true;
+        }
+        catch (WeftException)
+        {
+            return false;
+        }
     }
 
     internal static PendingLink Read(string path)

@@ -58,7 +58,7 @@ internal sealed partial class CargoSource : IPatchSource
         {
             using (var link = listener.TryTake())
                 if (link != null && IsOfProgram(link.Output) && TryRead(link) is { } read) whenCompiled(read.Inputs, read.Toolchain);
-            building.Wait(Glance);
+            Task.WaitAny([building], Glance);
         }
         return building.GetAwaiter().GetResult();
     }
