@@ -70,7 +70,7 @@ public interface IInstrument
     /// <summary>Whether the IR must say at FRONT how types lie in memory, also where no debug information is asked for. ELF only.</summary>
     bool WantsTypes => false;
 
-    /// <summary>Whether functions of the same code must not be folded into one.</summary>
+    /// <summary>Whether each function must have an entry of its own, also one of several with the same code.</summary>
     bool KeepsFunctionsApart => false;
 
     /// <summary>Folder below WEFT_OUT that its profiles go to, if runs of one cargo command make a whole; or null.</summary>

@@ -42,7 +42,7 @@ public sealed class HotpatchInstrument : IInstrument
 
     public bool WantsTypes => true;
 
-    /// <summary>Two functions of one code could only be replaced together.</summary>
+    /// <summary>Two functions of one entry could only be replaced together.</summary>
     public bool KeepsFunctionsApart => true;
 
     public IReadOnlyList<string> SharedSymbols { get; } = ["__weft_hotpatch_*", "weft_hotpatch_*"];

@@ -98,6 +98,41 @@ public sealed class HotpatchCargoTests : PatchedPrograms
         Assert.True(watch.Process.WaitForExit(10_000));
     }
 
+    [Needs("cargo")]
+    public void Of_two_functions_with_one_code_the_one_that_has_not_changed_stays_also_for_callers_under_way()
+    {
+        Harness.Write("Cargo.toml", Manifest);
+        Harness.Write("src/main.rs", """
+            use std::hint::black_box;
+
+            #[inline(never)]
+            fn first(x: u64) -> u64 {
+                black_box(black_box(x) * 3) + black_box(1)
+            }
+
+            #[inline(never)]
+            fn second(x: u64) -> u64 {
+                black_box(black_box(x) * 3) + black_box(1)
+            }
+
+            fn main() {
+                let kept: [fn(u64) -> u64; 2] = black_box([first, second]);
+                for line in std::io::stdin().lines() {
+                    let x = line.unwrap().trim().parse().unwrap();
+                    println!("{} {} {} {}", first(x), second(x), kept[0](x), kept[1](x));
+                }
+            }
+            """);
+        var watch = Watched("--release");
+        Assert.Equal("7 7 7 7", Ask(watch.Process, "2"));
+        Save(watch, ("first(x: u64) -> u64 {\n    black_box(black_box(x) * 3)", "first(x: u64) -> u64 {\n    black_box(black_box(x) * 5)"));
+        Assert.Equal("11 7 11 7", Ask(watch.Process, "2"));
+        Save(watch, ("second(x: u64) -> u64 {\n    black_box(black_box(x) * 3)", "second(x: u64) -> u64 {\n    black_box(black_box(x) * 5)"));
+        Assert.Equal("11 11 11 11", Ask(watch.Process, "2"));
+        watch.Process.StandardInput.Close();
+        Assert.True(watch.Process.WaitForExit(10_000));
+    }
+
     private WatchedProject WatchProject(params string[] options)
     {
         Harness.Write("Cargo.toml", Manifest);

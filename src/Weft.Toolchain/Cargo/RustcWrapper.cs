@@ -15,6 +15,9 @@ public static class RustcWrapper
     // Names crates that may use what is unstable with a stable rustc; 1 is all.
     private const string Bootstrap = "RUSTC_BOOTSTRAP";
 
+    // Functions of one code then remain as jumps to the one that is left, and callers of each go on calling it.
+    private const string MergesAsAliases = "-mergefunc-use-aliases", KeepsMerged = "-mergefunc-preserve-debug-info";
+
     // Set when this process was started again to lower what rustc has made already.
     private const string IsCompiled = "__WEFT_COMPILED";
 
@@ -74,7 +77,7 @@ public static class RustcWrapper
     {
         var asked = DebugInformationOf(rustc);
         var settings = rustc.Settings() with { DebugInformation = asked };
-        if (weaving.KeepsFunctionsApart) settings = settings with { MergeFunctions = false };
+        if (weaving.KeepsFunctionsApart) settings = settings with { LlvmArguments = [.. settings.LlvmArguments.Where(a => a != MergesAsAliases), KeepsMerged] };
         var wanted = weaving.WantsTypes ? DebugInformation.All : weaving.WantsLocations ? DebugInformation.Lines : DebugInformation.None;
         if (wanted <= asked) return settings with { DebugInformation = DebugInformation.All };
         rustc.RemoveCodegen("debuginfo");
